@@ -1,0 +1,1 @@
+//! Async client of any daemon that speaks the protocol.

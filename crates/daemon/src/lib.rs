@@ -1,0 +1,1 @@
+//! What every daemon shares: flags, configuration, sockets, activation, idle exit, admin, logging.

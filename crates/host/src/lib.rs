@@ -1,0 +1,1 @@
+//! Facts about the host: processors, memory, NUMA, firmware tables.

@@ -1,0 +1,1 @@
+//! The programs of the wire protocol: types and one table of procedures.

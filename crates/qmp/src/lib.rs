@@ -1,0 +1,1 @@
+//! The QEMU machine protocol and the guest agent, with a deadline on every command.

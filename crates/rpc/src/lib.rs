@@ -1,0 +1,1 @@
+//! One connection type for both sides: framing, descriptors, calls, streams, events, keepalive.

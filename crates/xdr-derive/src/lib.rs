@@ -1,0 +1,1 @@
+//! Derives the XDR form of a struct, an enum or a union.

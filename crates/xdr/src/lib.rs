@@ -1,0 +1,1 @@
+//! XDR (RFC 4506) with every length checked before it is believed.

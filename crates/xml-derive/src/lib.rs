@@ -1,0 +1,1 @@
+//! Derives reading and writing of an XML element from a type.

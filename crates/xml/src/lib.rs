@@ -1,0 +1,1 @@
+//! XML documents to types and back, with errors that name the element.

@@ -1,0 +1,3 @@
+//! virtqemud: the QEMU driver behind its own sockets.
+
+fn main() {}

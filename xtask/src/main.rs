@@ -1,0 +1,3 @@
+//! Helper tasks of the project: demo, test, bench.
+
+fn main() {}
