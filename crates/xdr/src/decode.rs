@@ -148,9 +148,8 @@ impl DecodeMax for Vec<u8> {
 impl<T: Decode> DecodeMax for Vec<T> {
     fn decode_max(max: usize, reader: &mut Reader<'_>) -> Result<Self, Error> {
         let length = reader.length(max)?;
-        let mut items = Self::new();
         // An element may be far larger in memory than on the wire, so room grows with what is really there.
-        items.reserve(reader.room_for(length).min(1024));
+        let mut items = Self::with_capacity(reader.room_for(length).min(1024));
         for _ in 0..length {
             items.push(T::decode(reader)?);
         }

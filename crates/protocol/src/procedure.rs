@@ -1,0 +1,108 @@
+//! What one procedure is: as a type for those who call or serve it, as a value for those who look it up.
+
+use crate::{AclRule, Program};
+use xdr::{Decode, Describe, Encode, Error, Schema};
+
+/// A procedure that a client calls.
+pub trait Procedure: Send + Sync + 'static {
+    /// What the call carries; `()` for nothing.
+    type Args: Encode + Decode + Describe + Send + Sync + 'static;
+    /// What the reply carries; `()` for nothing.
+    type Ret: Encode + Decode + Describe + Send + Sync + 'static;
+    /// The program it belongs to.
+    const PROGRAM: &'static Program;
+    /// Its line in the table.
+    const INFO: &'static ProcedureInfo;
+}
+
+/// A procedure that a server sends unasked.
+pub trait Event: Send + Sync + 'static {
+    /// What it carries.
+    type Message: Encode + Decode + Describe + Send + Sync + 'static;
+    /// The program it belongs to.
+    const PROGRAM: &'static Program;
+    /// Its line in the table.
+    const INFO: &'static ProcedureInfo;
+}
+
+/// One line of a program's table.
+#[derive(Debug)]
+pub struct ProcedureInfo {
+    /// Its number within the program, from 1.
+    pub number: i32,
+    /// The protocol's name of it.
+    pub name: &'static str,
+    /// Who sends it.
+    pub kind: Kind,
+    /// Which calls may not wait for others.
+    pub priority: Priority,
+    /// The stream that the call opens.
+    pub stream: Option<Stream>,
+    /// What the caller must be allowed to do: every rule that applies.
+    pub acl: &'static [AclRule],
+    /// What the caller must be allowed to do with an object for a list to show it.
+    pub filter: &'static [AclRule],
+}
+
+/// Who sends a procedure, and what it carries.
+#[derive(Debug)]
+pub enum Kind {
+    /// The client calls, the server replies.
+    Call {
+        /// The call's body.
+        args: Body,
+        /// The reply's body.
+        ret: Body,
+    },
+    /// The server sends it unasked.
+    Event {
+        /// Its body.
+        message: Body,
+    },
+}
+
+/// The body of a packet as data: for tests, fuzzing and tools that know no types.
+#[derive(Debug)]
+pub struct Body {
+    /// The wire form.
+    pub schema: fn() -> Schema,
+    /// Decodes `bytes` as this body and encodes it again.
+    pub recode: fn(&[u8]) -> Result<Vec<u8>, Error>,
+}
+
+impl Body {
+    /// The body of type `T`.
+    pub(crate) const fn of<T: Encode + Decode + Describe>() -> Self {
+        Self {
+            schema: T::schema,
+            recode: |bytes| xdr::to_bytes(&xdr::from_bytes::<T>(bytes)?),
+        }
+    }
+}
+
+/// Whether a call may be served while others wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// It may wait for a hypervisor.
+    Low,
+    /// It never waits for a hypervisor's monitor and is served even when every ordinary worker is busy.
+    High,
+}
+
+/// The stream a call opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    /// Which way the data flows.
+    pub direction: Direction,
+    /// Where the stream stands among the arguments of the public API's function.
+    pub argument: u8,
+}
+
+/// The way of a stream's data, seen from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The client reads; some calls (consoles) take data the other way, too.
+    Read,
+    /// The client writes.
+    Write,
+}
