@@ -109,6 +109,7 @@ macro_rules! program {
 pub(crate) use program;
 
 /// The line with that number; a table with a gap does not compile.
+#[expect(clippy::panic, reason = "evaluated at compile time only")]
 pub(crate) const fn line(program: &'static Program, number: i32) -> &'static ProcedureInfo {
     let (_, tail) = program.procedures.split_at(number as usize - 1);
     match tail {
