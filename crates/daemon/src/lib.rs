@@ -1,5 +1,6 @@
 //! What every daemon shares: flags, configuration, sockets, activation, idle exit, admin, logging.
 
+pub mod config;
 pub mod durable;
 mod layout;
 
