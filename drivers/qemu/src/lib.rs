@@ -1,1 +1,3 @@
 //! The QEMU driver: domains as QEMU processes.
+
+pub mod binary;

@@ -1,0 +1,284 @@
+//! Running a QEMU binary without a guest to put questions to its monitor.
+//!
+//! Two processes at most, each its own and short-lived: one that emulates, and one under KVM where there is such a
+//! device. All questions go in at once and the answers come back in order, so a conversation is one round trip and
+//! QEMU's own work. Dropping the future kills the processes.
+
+use super::answers::{self, Answers, Question};
+use super::{BinaryCaps, parse};
+use error::{Code, Domain, Error, Result};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+/// How long a binary may take to start and to answer everything.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long it may take under KVM; a device that opens but does not work must not delay what works without it.
+const KVM_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest answer that is believed; the longest seen is 240 kB.
+const MAX_ANSWER: u64 = 8 << 20;
+
+/// The most that is kept of what a failing binary says.
+const MAX_WORDS: u64 = 4096;
+
+/// Asks the binary at `path` what it can do. `kvm` tells whether it is worth trying KVM.
+///
+/// # Errors
+/// [`Code::SystemError`] when the file cannot be run, [`Code::InternalError`] with the binary's own words when it ends
+/// early or answers nonsense, [`Code::OperationTimeout`] when it does not answer, [`Code::ConfigUnsupported`] when it
+/// is too old.
+pub async fn probe(path: &Path, kvm: bool) -> Result<BinaryCaps> {
+    check_executable(path)?;
+    let under_kvm = async {
+        match kvm {
+            true => Some(converse(path, "kvm", &answers::for_kvm(), KVM_DEADLINE).await),
+            false => None,
+        }
+    };
+    let target = target_of(path);
+    let questions = answers::for_tcg(&target);
+    let emulated = converse(path, "tcg", &questions, DEADLINE);
+    let (emulated, under_kvm) = futures_util::future::join(emulated, under_kvm).await;
+    let emulated = emulated?;
+    let (kvm, refused) = match under_kvm {
+        Some(Ok(answers)) => (Some(answers), None),
+        Some(Err(error)) => {
+            tracing::info!(binary = %path.display(), %error, "KVM is not usable");
+            (None, Some(error.to_string()))
+        }
+        None => (None, None),
+    };
+    let path = path.to_owned();
+    let read = move || parse::read(&path, &emulated, kvm.as_ref(), refused);
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+        Err(Error::new(
+            Code::InternalError,
+            Domain::Qemu,
+            "reading a QEMU binary's answers failed",
+        )
+        .caused_by(error))
+    })
+}
+
+/// QEMU's name of the architecture, which one question needs before the answer is known: from the file's name, and
+/// where that says nothing the host's own.
+fn target_of(path: &Path) -> String {
+    let name = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = name
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let target = name
+        .strip_prefix("qemu-system-")
+        .unwrap_or(std::env::consts::ARCH);
+    target.split('-').next().unwrap_or_default().to_owned()
+}
+
+pub(super) fn check_executable(path: &Path) -> Result<()> {
+    use rustix::fs::{Access, access};
+    if let Err(error) = path.metadata() {
+        let detail = format!("Cannot check QEMU binary {}: {}", path.display(), plain(&error));
+        return Err(Error::new(Code::SystemError, Domain::Qemu, detail).caused_by(error));
+    }
+    let error = match access(path, Access::EXEC_OK) {
+        Ok(()) if path.is_file() => return Ok(()),
+        Ok(()) => std::io::Error::from(rustix::io::Errno::ACCESS),
+        Err(error) => error.into(),
+    };
+    let detail = format!(
+        "QEMU binary {} is not executable: {}",
+        path.display(),
+        plain(&error)
+    );
+    Err(Error::new(Code::SystemError, Domain::Qemu, detail).caused_by(error))
+}
+
+/// The system's words without the number behind them.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    id: Option<usize>,
+    #[serde(rename = "return")]
+    answer: Option<Box<RawValue>>,
+}
+
+async fn converse(path: &Path, accel: &str, questions: &[Question], deadline: Duration) -> Result<Answers> {
+    tokio::time::timeout(deadline, run(path, accel, questions))
+        .await
+        .unwrap_or_else(|_| {
+            let detail = format!(
+                "QEMU binary {} (accel={accel}) did not answer within {deadline:?}",
+                path.display()
+            );
+            Err(Error::new(Code::OperationTimeout, Domain::Qemu, detail))
+        })
+}
+
+async fn run(path: &Path, accel: &str, questions: &[Question]) -> Result<Answers> {
+    let failed = |what: &str, error: std::io::Error| {
+        let detail = format!("cannot {what} QEMU binary {}: {}", path.display(), plain(&error));
+        Error::new(Code::SystemError, Domain::Qemu, detail).caused_by(error)
+    };
+    let machine = format!("none,accel={accel}");
+    let mut child = Command::new(path)
+        .args([
+            "-S",
+            "-no-user-config",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+        ])
+        .args(["-machine", &machine, "-qmp", "stdio"])
+        .current_dir("/")
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed("run", error))?;
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(Error::new(
+            Code::InternalError,
+            Domain::Qemu,
+            "a child without pipes",
+        ));
+    };
+    let mut lines = String::from("{\"execute\":\"qmp_capabilities\"}\n");
+    for (id, question) in questions.iter().enumerate() {
+        lines.push_str(&question.line(id));
+    }
+    // QEMU reads no further while its answers wait to be read, so writing and reading go side by side.
+    let ask = async {
+        // A binary that ended shows in what it does not answer.
+        let _ = stdin.write_all(lines.as_bytes()).await;
+        let _ = stdin.flush().await;
+        stdin
+    };
+    let words = tokio::spawn(words_of(stderr));
+    let (_stdin, answers) = futures_util::future::join(ask, listen(stdout, questions)).await;
+    // Without a guest there is nothing to shut down, and waiting for QEMU's own end costs time.
+    let _ = child.start_kill();
+    let _ = child.wait().await;
+    match answers {
+        Ok(Some(answers)) => {
+            words.abort();
+            Ok(answers)
+        }
+        Ok(None) => {
+            let words = words.await.unwrap_or_default();
+            let words = if words.is_empty() {
+                "it said nothing".to_owned()
+            } else {
+                words
+            };
+            let detail = format!(
+                "Failed to probe QEMU binary {} (accel={accel}): {words}",
+                path.display()
+            );
+            Err(Error::new(Code::InternalError, Domain::Qemu, detail))
+        }
+        Err(error) => Err(failed("hear", error)),
+    }
+}
+
+/// What the binary says on its standard error; the rest is drained so that it does not block.
+async fn words_of(mut stderr: tokio::process::ChildStderr) -> String {
+    let mut words = Vec::new();
+    let _ = (&mut stderr).take(MAX_WORDS).read_to_end(&mut words).await;
+    if words.len() as u64 == MAX_WORDS {
+        let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
+}
+
+/// Collects the answers; nothing if the binary ended before the last one.
+async fn listen(
+    stdout: tokio::process::ChildStdout,
+    questions: &[Question],
+) -> std::io::Result<Option<Answers>> {
+    let mut stdout = BufReader::with_capacity(64 << 10, stdout);
+    let mut answers = Answers::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = (&mut stdout)
+            .take(MAX_ANSWER)
+            .read_until(b'\n', &mut line)
+            .await?;
+        if length == 0 || line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        let reply: Reply = serde_json::from_slice(&line)?;
+        let Some((id, question)) = reply.id.and_then(|id| Some((id, questions.get(id)?))) else {
+            continue;
+        };
+        if let Some(answer) = reply.answer {
+            answers.insert(question.clone(), answer);
+        }
+        if id + 1 == questions.len() {
+            return Ok(Some(answers));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_asked_is_told_by_name() {
+        let error = probe(Path::new("/nonexist"), false).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Cannot check QEMU binary /nonexist: No such file or directory"
+        );
+        assert_eq!(error.code(), Code::SystemError);
+        let error = probe(Path::new("/"), false).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "QEMU binary / is not executable: Permission denied"
+        );
+        let error = probe(Path::new("/bin/true"), false).await.unwrap_err();
+        assert_eq!(error.code(), Code::InternalError);
+        assert!(error.detail().contains("/bin/true"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_binarys_own_words_reach_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("qemu");
+        std::fs::write(&script, "#!/bin/sh\necho 'cannot load libfoo' >&2\nexit 1\n").unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let error = probe(&script, true).await.unwrap_err();
+        assert!(error.detail().contains("cannot load libfoo"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_binary_that_never_answers_ends_by_its_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("qemu");
+        std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let error = converse(&script, "tcg", &[Question::plain("x")], Duration::from_millis(50))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Code::OperationTimeout);
+    }
+}
