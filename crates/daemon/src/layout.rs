@@ -78,7 +78,7 @@ impl Layout {
         } else {
             Mode::Session
         };
-        Self::from_environment(mode, |name| std::env::var_os(name))
+        Self::from_environment(mode, std::env::var_os)
     }
 
     /// The layout that such an environment asks for.
