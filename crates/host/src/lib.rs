@@ -5,6 +5,7 @@
 //! leave many of them out. Nothing here waits: the files are the kernel's memory, and no device is opened except the
 //! processor's MSR device, which answers at once.
 
+pub mod catalogue;
 pub mod cpuid;
 mod cpuset;
 pub mod dmi;
