@@ -1,1 +1,4 @@
 //! The XML documents as types.
+
+pub mod capabilities;
+pub mod domain_capabilities;
