@@ -1,1 +1,26 @@
 //! One connection type for both sides: framing, descriptors, calls, streams, events, keepalive.
+//!
+//! From below: [`Transport`] is the byte stream, [`FrameReader`] finds packets in it, [`Link`] and [`run`](connection::run) are the
+//! connection, [`Stream`] is a channel within it. The server's side is [`serve`] with a [`Router`]; the client's side is the
+//! crate `client`. Nothing here knows what any procedure means.
+
+pub mod connection;
+pub mod frame;
+mod keepalive;
+mod outbox;
+mod packet;
+mod router;
+mod server;
+mod session;
+pub mod stream;
+mod transport;
+
+pub use connection::{CloseReason, Inbound, Link};
+pub use frame::{Frame, FrameError, FrameReader};
+pub use keepalive::Keepalive;
+pub use packet::Packet;
+pub use router::{Context, Gate, Handler, Router};
+pub use server::serve;
+pub use session::{Identity, Limits, Session, SessionOptions};
+pub use stream::{Stream, StreamEvent};
+pub use transport::{ByteStream, Transport, TransportKind};

@@ -1,0 +1,444 @@
+//! One connection, the same for both sides: a task that reads, and a handle through which anybody writes.
+//!
+//! [`Link`] is the handle: it owns the socket, the outbox and the open streams. [`run`] is the task: it finds packets, answers
+//! keepalive, hands stream packets to their streams and everything else to the side's [`Inbound`]; and it writes what a
+//! sender could not write at once. It reads no further while
+//! - the side admits no more calls (its requests' limit),
+//! - more than [`REPLY_MARK`] bytes of replies wait for the peer to read them,
+//! - a stream holds more than its window of data that nobody took.
+//!
+//! Each of these is bounded by what one packet may be, and each is of the peer's own making: nobody else waits.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use error::Error;
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use protocol::keepalive;
+use protocol::net::{Header, MessageType};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+
+use crate::frame::{FrameError, FrameReader};
+use crate::keepalive::{Due, Keepalive, Pulse, answer, ping};
+use crate::outbox::{Class, Outbox};
+use crate::packet::Packet;
+use crate::stream::{Key, StreamState, key};
+use crate::transport::Transport;
+
+/// Bytes of waiting replies above which no more calls are read.
+pub const REPLY_MARK: usize = 1 << 20;
+/// How many packets are dealt with before other tasks have their turn.
+const TURN: usize = 64;
+/// How many streams one connection may have open.
+pub const MAX_STREAMS: usize = 256;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseReason {
+    /// The peer closed it between two packets.
+    #[error("the peer closed the connection")]
+    Peer,
+    /// This side closed it.
+    #[error("closed by this side")]
+    Local,
+    /// What arrived is no packet.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The system reported a failure.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The peer does not answer.
+    #[error("the peer answered no keepalive")]
+    Keepalive,
+    /// The peer does not read its events.
+    #[error("the peer left {0} bytes of events unread")]
+    EventsUnread(usize),
+    /// A packet that this side has no use for, or a malformed one.
+    #[error("protocol violation: {0}")]
+    Protocol(String),
+}
+
+/// What a side does with packets that are neither keepalive nor part of a stream.
+pub trait Inbound: Send {
+    /// Called in each turn, before packets: the time to go on with what was put off.
+    fn resume(&mut self);
+
+    /// Whether a packet with this header is taken now. If not, reading stops; [`Link::wake`] starts it again.
+    fn admits(&mut self, header: &Header) -> bool;
+
+    /// Takes a packet.
+    ///
+    /// # Errors
+    /// The connection ends.
+    fn packet(&mut self, header: Header, body: &[u8], fds: Vec<OwnedFd>) -> Result<(), CloseReason>;
+
+    /// The connection ended; nothing comes any more.
+    fn closed(&mut self, reason: &CloseReason);
+}
+
+/// The handle of a connection.
+#[derive(Debug)]
+pub struct Link {
+    transport: Transport,
+    outbox: Mutex<Outbox>,
+    streams: Mutex<HashMap<Key, Arc<StreamState>>>,
+    /// How many streams stop the reading.
+    full_streams: AtomicUsize,
+    task: AtomicWaker,
+    closed: AtomicBool,
+    reason: Mutex<Option<CloseReason>>,
+    gone: Notify,
+    keepalive: Mutex<Option<Keepalive>>,
+    event_limit: usize,
+}
+
+impl Link {
+    /// A connection over `transport` that may leave `event_limit` bytes of events unread.
+    pub fn new(transport: Transport, event_limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            transport,
+            outbox: Mutex::default(),
+            streams: Mutex::default(),
+            full_streams: AtomicUsize::new(0),
+            task: AtomicWaker::new(),
+            closed: AtomicBool::new(false),
+            reason: Mutex::new(None),
+            gone: Notify::new(),
+            keepalive: Mutex::new(None),
+            event_limit,
+        })
+    }
+
+    /// The byte stream below.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Starts asking whether the peer is there; replaces former settings.
+    pub fn start_keepalive(&self, settings: Keepalive) {
+        *self.keepalive.lock() = Some(settings);
+        self.wake();
+    }
+
+    /// Sends a call or a reply.
+    pub fn send(&self, packet: Packet) {
+        self.push(packet, Class::Reply);
+    }
+
+    /// Sends an event, or ends the connection of a peer that left too many unread.
+    pub fn send_event(&self, packet: Packet) {
+        let waiting = self.outbox.lock().event_bytes();
+        if waiting > 0 && waiting + packet.bytes().len() > self.event_limit {
+            self.close(CloseReason::EventsUnread(waiting));
+        } else {
+            self.push(packet, Class::Event);
+        }
+    }
+
+    pub(crate) fn send_stream(&self, packet: Packet, stream: &Arc<StreamState>) {
+        self.push(packet, Class::Stream(Arc::clone(stream)));
+    }
+
+    fn push(&self, packet: Packet, class: Class) {
+        let mut outbox = self.outbox.lock();
+        outbox.push(packet, class);
+        let written = outbox.write_now(&self.transport);
+        drop(outbox);
+        match written {
+            Ok(false) => {}
+            Ok(true) => self.wake(),
+            Err(error) => self.close(broken(error)),
+        }
+    }
+
+    /// Bytes of replies the peer has not read.
+    pub(crate) fn reply_bytes(&self) -> usize {
+        self.outbox.lock().reply_bytes()
+    }
+
+    /// Makes the connection's task look again.
+    pub fn wake(&self) {
+        self.task.wake();
+    }
+
+    /// Ends the connection; the first reason counts. The task notices soon, the peer at once.
+    pub fn close(&self, reason: CloseReason) {
+        self.reason.lock().get_or_insert(reason);
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.outbox.lock().close();
+        let streams = std::mem::take(&mut *self.streams.lock());
+        for stream in streams.into_values() {
+            stream.gone("the connection ended");
+        }
+        self.transport.shut();
+        self.gone.notify_waiters();
+        self.wake();
+    }
+
+    /// Whether it ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the end.
+    pub async fn closed(&self) {
+        loop {
+            let gone = self.gone.notified();
+            tokio::pin!(gone);
+            gone.as_mut().enable();
+            if self.is_closed() {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    /// Makes a stream known; `false` if there are too many, or one like it.
+    pub(crate) fn add_stream(&self, stream: &Arc<StreamState>) -> bool {
+        let mut streams = self.streams.lock();
+        if self.is_closed() || streams.len() >= MAX_STREAMS || streams.contains_key(&stream.key()) {
+            return false;
+        }
+        streams.insert(stream.key(), Arc::clone(stream));
+        true
+    }
+
+    pub(crate) fn forget_stream(&self, stream: &Arc<StreamState>) {
+        let mut streams = self.streams.lock();
+        if streams
+            .get(&stream.key())
+            .is_some_and(|known| Arc::ptr_eq(known, stream))
+        {
+            streams.remove(&stream.key());
+        }
+    }
+
+    /// The call that opens the stream was answered well.
+    pub(crate) fn stream_opened(&self, stream: &Arc<StreamState>) {
+        for packet in stream.opened() {
+            self.send_stream(packet, stream);
+        }
+    }
+
+    /// The call that should open the stream failed.
+    pub(crate) fn stream_refused(&self, stream: &Arc<StreamState>) {
+        self.forget_stream(stream);
+        if stream.gone("the call that opens the stream failed") {
+            self.stream_has_room();
+        }
+    }
+
+    pub(crate) fn stream_has_room(&self) {
+        self.full_streams.fetch_sub(1, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn stream_packet(&self, header: &Header, body: &[u8]) -> Result<(), CloseReason> {
+        let known = self.streams.lock().get(&key(header)).cloned();
+        let Some(stream) = known else {
+            // Usual after a break-off: the peer had not heard of it yet.
+            tracing::trace!(target: "rpc", ?header, "packet of a stream that is gone");
+            return Ok(());
+        };
+        let then = stream.deliver(header, body).map_err(protocol_violation)?;
+        if then.now_full {
+            self.full_streams.fetch_add(1, Ordering::SeqCst);
+        }
+        if then.forget {
+            self.forget_stream(&stream);
+        }
+        if let Some(answer) = then.answer {
+            self.send_stream(answer, &stream);
+        }
+        Ok(())
+    }
+}
+
+fn protocol_violation(error: Error) -> CloseReason {
+    CloseReason::Protocol(error.detail().to_owned())
+}
+
+/// A peer that went away while we wrote is no failure of the system.
+fn broken(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => CloseReason::Peer,
+        _ => CloseReason::Io(error),
+    }
+}
+
+/// Serves the connection until it ends.
+pub async fn run(link: Arc<Link>, inbound: impl Inbound) -> CloseReason {
+    let mut task = Task {
+        link,
+        inbound,
+        reader: FrameReader::new(),
+        pulse: None,
+        timer: None,
+        paused: false,
+    };
+    poll_fn(|cx| task.poll(cx)).await;
+    let reason = task.link.reason.lock().take().unwrap_or(CloseReason::Local);
+    task.inbound.closed(&reason);
+    reason
+}
+
+struct Task<I> {
+    link: Arc<Link>,
+    inbound: I,
+    reader: FrameReader,
+    pulse: Option<Pulse>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// This side did not read in the last turn, so the peer's silence says nothing.
+    paused: bool,
+}
+
+impl<I> Drop for Task<I> {
+    fn drop(&mut self) {
+        self.link.close(CloseReason::Local);
+    }
+}
+
+impl<I: Inbound> Task<I> {
+    /// Ready when the connection is closed.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.task.register(cx.waker());
+        match self.turn(cx) {
+            Ok(poll) => poll,
+            Err(reason) => {
+                self.link.close(reason);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, CloseReason> {
+        self.inbound.resume();
+        self.beat(cx)?;
+        let mut budget = TURN;
+        loop {
+            self.write(cx)?;
+            if self.link.is_closed() {
+                return Ok(Poll::Ready(()));
+            }
+            self.paused = !self.packets(&mut budget)?;
+            if self.paused {
+                // Whoever makes room wakes this task; what only waits to be written makes room itself.
+                if self.write(cx)? {
+                    continue;
+                }
+                return Ok(Poll::Pending);
+            }
+            if budget == 0 {
+                cx.waker().wake_by_ref();
+                return Ok(Poll::Pending);
+            }
+            if self.link.is_closed() {
+                return Ok(Poll::Ready(()));
+            }
+            match self.link.transport.poll_read(cx, self.reader.room()) {
+                Poll::Ready(Ok((0, _))) => {
+                    self.reader.end()?;
+                    return Err(CloseReason::Peer);
+                }
+                Poll::Ready(Ok((count, fd))) => {
+                    self.reader.received(count, fd);
+                    if let Some(pulse) = &mut self.pulse {
+                        pulse.heard(Instant::now());
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(broken(error)),
+                Poll::Pending => {
+                    self.reader.rest();
+                    return Ok(Poll::Pending);
+                }
+            }
+        }
+    }
+
+    /// Writes what nobody could write at once; whether all of it is written by this.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let mut outbox = self.link.outbox.lock();
+        if !outbox.blocked() || outbox.closed() {
+            return Ok(false);
+        }
+        match outbox.poll_write(&self.link.transport, cx) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Ready(Err(error)) => Err(broken(error)),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Deals with the packets that are there; `false` if reading has to pause.
+    fn packets(&mut self, budget: &mut usize) -> Result<bool, CloseReason> {
+        while *budget > 0 && !self.link.is_closed() {
+            if self.link.full_streams.load(Ordering::SeqCst) > 0 {
+                return Ok(false);
+            }
+            let Some(frame) = self.reader.peek()? else {
+                return Ok(true);
+            };
+            let header = frame.header;
+            let stream = matches!(header.r#type, MessageType::Stream | MessageType::StreamHole);
+            let probe = header.prog == keepalive::PROGRAM.number;
+            if !stream && !probe && !self.inbound.admits(&header) {
+                return Ok(false);
+            }
+            *budget -= 1;
+            let fds = self.reader.take_fds(&frame)?;
+            let body = self.reader.body(&frame);
+            if probe {
+                if let Some(pong) = answer(&header) {
+                    self.link.send(pong);
+                }
+            } else if stream {
+                self.link.stream_packet(&header, body)?;
+            } else {
+                self.inbound.packet(header, body, fds)?;
+            }
+            self.reader.consume(&frame);
+        }
+        Ok(true)
+    }
+
+    /// Keepalive.
+    fn beat(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if let Some(settings) = self.link.keepalive.lock().take() {
+            self.pulse = Pulse::start(settings, Instant::now());
+            self.timer = settings
+                .interval
+                .filter(|_| self.pulse.is_some())
+                .map(|interval| Box::pin(tokio::time::sleep(interval)));
+        }
+        let (Some(pulse), Some(timer)) = (&mut self.pulse, &mut self.timer) else {
+            return Ok(());
+        };
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.paused {
+                pulse.heard(now);
+            }
+            let next = match pulse.due(now) {
+                Due::Dead => return Err(CloseReason::Keepalive),
+                Due::Wait(next) => next,
+                Due::Ping(next) => {
+                    if let Some(ping) = ping() {
+                        self.link.send(ping);
+                    }
+                    next
+                }
+            };
+            timer.as_mut().reset(next);
+        }
+        Ok(())
+    }
+}

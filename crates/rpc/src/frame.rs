@@ -1,0 +1,222 @@
+//! Bytes to packets: finds packets in what arrives, and the descriptors that belong to them.
+//!
+//! The reader does no I/O. Whoever owns the socket asks for [`room`](FrameReader::room), tells how much was
+//! [`received`](FrameReader::received), and takes packets until [`peek`](FrameReader::peek) finds no whole one. A length is
+//! checked before anything is allocated for it, and the buffer grows with the bytes that are really there, at most by
+//! doubling; once it is empty and nothing more comes, [`rest`](FrameReader::rest) shrinks it again.
+//!
+//! A descriptor arrives with one data byte of its own behind its packet. The reader keeps the place of that byte in the
+//! stream, so a descriptor at any other place is noticed.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+use protocol::net::{Header, MessageType, limits};
+
+/// What an idle connection keeps allocated, in bytes.
+const IDLE: usize = 4096;
+/// Length word and header: no packet is shorter.
+const SHORTEST: usize = limits::LENGTH + limits::HEADER;
+/// The longest packet, length word included.
+const LONGEST: usize = limits::LENGTH + limits::MESSAGE;
+
+/// Why bytes cannot be framed; the connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The announced length leaves no room for a header, or is above the largest packet.
+    #[error("a packet announces {0} bytes, outside of {SHORTEST} to {LONGEST}")]
+    Length(u32),
+    /// The header holds a number that its field does not have.
+    #[error("a packet's header is malformed: {0}")]
+    Header(xdr::Error),
+    /// More descriptors are announced than may accompany a packet.
+    #[error("a packet announces {0} descriptors, above {max}", max = limits::DESCRIPTORS)]
+    TooManyDescriptors(u32),
+    /// A packet announces descriptors without room for their count.
+    #[error("a packet announces descriptors but not how many")]
+    NoDescriptorCount,
+    /// A byte that should carry a descriptor came without one.
+    #[error("fewer descriptors came than were announced")]
+    DescriptorMissing,
+    /// A descriptor came where none was announced.
+    #[error("a descriptor came that was not announced")]
+    DescriptorUnexpected,
+    /// The peer closed in the middle of a packet.
+    #[error("the connection ended in the middle of a packet, {0} bytes into it")]
+    Truncated(usize),
+}
+
+/// A whole packet that stands in the reader's buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Its header.
+    pub header: Header,
+    /// The body, relative to the packet's start, without the descriptor count.
+    body: Range<usize>,
+    /// How many descriptors follow.
+    fds: usize,
+    /// The packet without its descriptors' bytes.
+    length: usize,
+}
+
+/// Finds packets in a stream of bytes.
+#[derive(Debug, Default)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+    /// The bytes of the buffer that were received and not consumed.
+    filled: Range<usize>,
+    /// How many bytes from the packet's start are needed to go on.
+    needed: usize,
+    /// The place of `filled.start` in the stream.
+    position: u64,
+    /// Descriptors not yet taken, with the place of the byte each came with.
+    fds: VecDeque<(u64, OwnedFd)>,
+}
+
+impl FrameReader {
+    /// A reader without a buffer yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Room for more bytes; never empty.
+    pub fn room(&mut self) -> &mut [u8] {
+        let wanted = self.needed.max(IDLE);
+        if self.filled.is_empty() {
+            self.filled = 0..0;
+        } else if self.filled.start > 0 && self.filled.start.saturating_add(wanted) > self.buffer.len() {
+            self.buffer.copy_within(self.filled.clone(), 0);
+            self.filled = 0..self.filled.len();
+        }
+        if self.filled.end == self.buffer.len() {
+            // Doubling, so that a peer which announces much and sends little holds little.
+            let length = (self.buffer.len() * 2).clamp(IDLE, wanted.max(self.filled.end + 1).max(IDLE));
+            self.buffer.resize(length, 0);
+        }
+        self.buffer.get_mut(self.filled.end..).unwrap_or_default()
+    }
+
+    /// The first `count` bytes of the room hold data now; `fd` came with the last of them.
+    pub fn received(&mut self, count: usize, fd: Option<OwnedFd>) {
+        self.filled.end = self.filled.end.saturating_add(count).min(self.buffer.len());
+        if let Some(fd) = fd {
+            self.fds
+                .push_back(((self.position + self.filled.len() as u64).saturating_sub(1), fd));
+        }
+    }
+
+    /// Nothing more to read for now: gives back what an idle connection does not need.
+    pub fn rest(&mut self) {
+        if self.filled.is_empty() && self.buffer.len() > IDLE {
+            self.buffer = Vec::new();
+            self.filled = 0..0;
+        }
+    }
+
+    /// The bytes of a packet that has not arrived whole.
+    ///
+    /// # Errors
+    /// [`FrameError::Truncated`] when there are any: the peer closed too early.
+    pub fn end(&self) -> Result<(), FrameError> {
+        if self.filled.is_empty() {
+            Ok(())
+        } else {
+            Err(FrameError::Truncated(self.filled.len()))
+        }
+    }
+
+    /// The next packet if it is there with all its descriptors.
+    ///
+    /// # Errors
+    /// Any [`FrameError`]: what arrived is no packet.
+    pub fn peek(&mut self) -> Result<Option<Frame>, FrameError> {
+        let filled = self.buffer.get(self.filled.clone()).unwrap_or_default();
+        let Some((word, rest)) = filled.split_first_chunk::<{ limits::LENGTH }>() else {
+            self.needed = SHORTEST;
+            return Ok(None);
+        };
+        let word = u32::from_be_bytes(*word);
+        let length = word as usize;
+        if !(SHORTEST..=LONGEST).contains(&length) {
+            return Err(FrameError::Length(word));
+        }
+        self.needed = length;
+        let Some((header, rest)) = rest.split_first_chunk::<{ limits::HEADER }>() else {
+            return Ok(None);
+        };
+        let header: Header = xdr::from_bytes(header).map_err(FrameError::Header)?;
+        let mut body = SHORTEST..length;
+        let mut fds = 0;
+        if matches!(
+            header.r#type,
+            MessageType::CallWithFds | MessageType::ReplyWithFds
+        ) {
+            body.start += 4;
+            if body.start > length {
+                return Err(FrameError::NoDescriptorCount);
+            }
+            let Some((count, _)) = rest.split_first_chunk::<4>() else {
+                return Ok(None);
+            };
+            let count = u32::from_be_bytes(*count);
+            fds = count as usize;
+            if fds > limits::DESCRIPTORS {
+                return Err(FrameError::TooManyDescriptors(count));
+            }
+        }
+        self.needed = length + fds;
+        if filled.len() < self.needed {
+            // A descriptor inside of the packet or beyond those announced is wrong already.
+            return Ok(None);
+        }
+        Ok(Some(Frame {
+            header,
+            body,
+            fds,
+            length,
+        }))
+    }
+
+    /// The body of a packet that [`peek`](Self::peek) found.
+    pub fn body(&self, frame: &Frame) -> &[u8] {
+        let start = self.filled.start;
+        self.buffer
+            .get(start + frame.body.start..start + frame.body.end)
+            .unwrap_or_default()
+    }
+
+    /// The descriptors of a packet that [`peek`](Self::peek) found.
+    ///
+    /// # Errors
+    /// [`FrameError::DescriptorMissing`] or [`FrameError::DescriptorUnexpected`].
+    pub fn take_fds(&mut self, frame: &Frame) -> Result<Vec<OwnedFd>, FrameError> {
+        let first = self.position + frame.length as u64;
+        let end = first + frame.fds as u64;
+        let mut taken = Vec::new();
+        for place in first..end {
+            match self.fds.front() {
+                Some((at, _)) if *at < place => return Err(FrameError::DescriptorUnexpected),
+                Some((at, _)) if *at == place => taken.extend(self.fds.pop_front().map(|(_, fd)| fd)),
+                _ => return Err(FrameError::DescriptorMissing),
+            }
+        }
+        if self.fds.front().is_some_and(|(at, _)| *at < end) {
+            return Err(FrameError::DescriptorUnexpected);
+        }
+        Ok(taken)
+    }
+
+    /// Forgets a packet that was dealt with.
+    pub fn consume(&mut self, frame: &Frame) {
+        let whole = frame.length + frame.fds;
+        self.filled.start = (self.filled.start + whole).min(self.filled.end);
+        self.position += whole as u64;
+        self.needed = SHORTEST;
+    }
+
+    /// How many bytes are allocated.
+    pub fn allocated(&self) -> usize {
+        self.buffer.capacity()
+    }
+}

@@ -1,0 +1,125 @@
+//! A packet on its way out: length word, header, body and the descriptors that follow it.
+
+use std::os::fd::OwnedFd;
+
+use error::{Code, Domain, Error};
+use protocol::net::{self, Header, MessageType, Status, limits};
+use xdr::Encode;
+
+/// A packet ready to be written.
+#[derive(Debug)]
+pub struct Packet {
+    bytes: Vec<u8>,
+    fds: Vec<OwnedFd>,
+}
+
+/// Room for a small body, so that most packets need one allocation.
+const USUAL: usize = 256;
+
+impl Packet {
+    /// A packet with `body` behind `header`.
+    ///
+    /// # Errors
+    /// `VIR_ERR_RPC` when the body is longer than a packet or a field may be.
+    pub fn new(header: Header, body: &impl Encode) -> Result<Self, Error> {
+        Self::with_fds(header, body, Vec::new())
+    }
+
+    /// The same with descriptors; the header's type becomes the one that announces them.
+    ///
+    /// # Errors
+    /// As [`Packet::new`], and when there are more than 32 descriptors.
+    pub fn with_fds(mut header: Header, body: &impl Encode, fds: Vec<OwnedFd>) -> Result<Self, Error> {
+        let mut bytes = Vec::with_capacity(USUAL);
+        bytes.extend_from_slice(&[0; limits::LENGTH]);
+        if !fds.is_empty() {
+            header.r#type = match header.r#type {
+                MessageType::Call => MessageType::CallWithFds,
+                MessageType::Reply => MessageType::ReplyWithFds,
+                other => other,
+            };
+        }
+        header.encode(&mut bytes).map_err(unencodable)?;
+        if !fds.is_empty() {
+            let count = u32::try_from(fds.len())
+                .ok()
+                .filter(|_| fds.len() <= limits::DESCRIPTORS);
+            let count = count.ok_or_else(|| {
+                rpc_error(format!(
+                    "{} descriptors cannot travel with one message",
+                    fds.len()
+                ))
+            })?;
+            bytes.extend_from_slice(&count.to_be_bytes());
+        }
+        body.encode(&mut bytes).map_err(unencodable)?;
+        Self::seal(bytes, fds)
+    }
+
+    /// A packet whose body is `payload` as it is: stream data, or a body that was encoded elsewhere.
+    ///
+    /// # Errors
+    /// `VIR_ERR_RPC` when the payload is longer than a packet may be.
+    pub fn raw(header: Header, payload: &[u8]) -> Result<Self, Error> {
+        let mut bytes = Vec::with_capacity(limits::LENGTH + limits::HEADER + payload.len());
+        bytes.extend_from_slice(&[0; limits::LENGTH]);
+        header.encode(&mut bytes).map_err(unencodable)?;
+        bytes.extend_from_slice(payload);
+        Self::seal(bytes, Vec::new())
+    }
+
+    /// A packet that tells `failure`.
+    pub fn failure(header: Header, failure: &Error) -> Self {
+        let header = Header {
+            status: Status::Error,
+            ..header
+        };
+        Self::new(header, &net::Error::from(failure)).unwrap_or_else(|_| {
+            // Only a sentence of megabytes gets here; the code still tells what happened.
+            let short = Error::new(
+                failure.code(),
+                failure.domain(),
+                "the reason is too long to be sent",
+            );
+            Self::new(header, &net::Error::from(&short)).unwrap_or(Self {
+                bytes: Vec::new(),
+                fds: Vec::new(),
+            })
+        })
+    }
+
+    fn seal(mut bytes: Vec<u8>, fds: Vec<OwnedFd>) -> Result<Self, Error> {
+        let length = bytes.len();
+        let word = u32::try_from(length)
+            .ok()
+            .filter(|_| length <= limits::LENGTH + limits::MESSAGE);
+        match (word, bytes.first_chunk_mut::<{ limits::LENGTH }>()) {
+            (Some(word), Some(head)) => *head = word.to_be_bytes(),
+            _ => {
+                return Err(rpc_error(format!(
+                    "a message of {length} bytes is too long to be sent"
+                )));
+            }
+        }
+        Ok(Self { bytes, fds })
+    }
+
+    /// Everything but the descriptors, length word included.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The descriptors that follow.
+    pub fn fds(&self) -> &[OwnedFd] {
+        &self.fds
+    }
+}
+
+fn unencodable(cause: xdr::Error) -> Error {
+    rpc_error(format!("a message cannot be encoded: {cause}"))
+}
+
+/// A failure of the protocol itself.
+pub(crate) fn rpc_error(detail: impl Into<String>) -> Error {
+    Error::new(Code::Rpc, Domain::Rpc, detail)
+}

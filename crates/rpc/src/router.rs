@@ -1,0 +1,336 @@
+//! The server's table: which handler serves which procedure.
+//!
+//! ```
+//! use rpc::{Context, Router};
+//! use protocol::remote;
+//!
+//! struct Driver;
+//!
+//! async fn hostname(_ctx: Context<Driver>, (): ()) -> error::Result<remote::ConnectGetHostnameRet> {
+//!     Ok(remote::ConnectGetHostnameRet { hostname: "h".to_owned() })
+//! }
+//!
+//! let mut router = Router::new();
+//! router.on::<remote::procedure::ConnectGetHostname, _>(hostname);
+//! ```
+
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use error::{Code, Domain, Error, Result};
+use parking_lot::Mutex;
+use protocol::net::{Header, MessageType, Status};
+use protocol::{Kind, Procedure, ProcedureInfo, Program};
+
+use crate::packet::{Packet, rpc_error};
+use crate::session::Session;
+use crate::stream::{Side, Stream, StreamState};
+
+/// Serves one procedure. Every `async fn(Context<D>, P::Args) -> error::Result<P::Ret>` is one.
+///
+/// It is polled once on the connection's own task, and its answer is written at once if it is ready then; else it
+/// goes on in a task of its own. So it must not block; and it goes on if its client leaves.
+pub trait Handler<D, P: Procedure>: Send + Sync + 'static {
+    /// Serves one call.
+    fn call(&self, ctx: Context<D>, args: P::Args) -> impl Future<Output = Result<P::Ret>> + Send + 'static;
+}
+
+impl<D, P, F, R> Handler<D, P> for F
+where
+    P: Procedure,
+    F: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<P::Ret>> + Send + 'static,
+{
+    fn call(&self, ctx: Context<D>, args: P::Args) -> impl Future<Output = Result<P::Ret>> + Send + 'static {
+        self(ctx, args)
+    }
+}
+
+/// What a handler knows of its call.
+pub struct Context<D> {
+    /// The state of the program that is served.
+    pub driver: Arc<D>,
+    /// The client.
+    pub session: Arc<Session>,
+    call: Arc<Call>,
+}
+
+/// One call, shared by its handler and those who answer it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) header: Header,
+    pub(crate) procedure: &'static ProcedureInfo,
+    fds: Mutex<Vec<OwnedFd>>,
+    reply_fds: Mutex<Vec<OwnedFd>>,
+    pub(crate) stream: Mutex<Option<Arc<StreamState>>>,
+}
+
+impl Call {
+    pub(crate) fn new(header: Header, procedure: &'static ProcedureInfo, fds: Vec<OwnedFd>) -> Arc<Self> {
+        Arc::new(Self {
+            header,
+            procedure,
+            fds: Mutex::new(fds),
+            reply_fds: Mutex::default(),
+            stream: Mutex::default(),
+        })
+    }
+
+    /// The header of its reply.
+    pub(crate) fn reply(&self) -> Header {
+        Header {
+            r#type: MessageType::Reply,
+            status: Status::Ok,
+            ..self.header
+        }
+    }
+}
+
+impl<D> Context<D> {
+    pub(crate) fn new(driver: Arc<D>, session: Arc<Session>, call: Arc<Call>) -> Self {
+        Self {
+            driver,
+            session,
+            call,
+        }
+    }
+
+    /// The procedure that is called.
+    pub fn procedure(&self) -> &'static ProcedureInfo {
+        self.call.procedure
+    }
+
+    /// The descriptors that came with the call; each can be taken once.
+    pub fn take_fds(&self) -> Vec<OwnedFd> {
+        std::mem::take(&mut *self.call.fds.lock())
+    }
+
+    /// Sends a descriptor with the reply.
+    ///
+    /// # Errors
+    /// `VIR_ERR_NO_SUPPORT` where none can pass.
+    pub fn push_reply_fd(&self, fd: OwnedFd) -> Result<()> {
+        if !self.session.passes_fds() {
+            return Err(Error::new(
+                Code::NoSupport,
+                Domain::Rpc,
+                "descriptors cannot be passed over this connection",
+            ));
+        }
+        self.call.reply_fds.lock().push(fd);
+        Ok(())
+    }
+
+    /// Opens the call's stream. It carries nothing before the call is answered, so it usually moves into a task.
+    ///
+    /// # Errors
+    /// `VIR_ERR_RPC` when the procedure has no stream, the call has opened it already, or the client has too many.
+    pub fn open_stream(&self) -> Result<Stream> {
+        let name = self.call.procedure.name;
+        if self.call.procedure.stream.is_none() {
+            return Err(rpc_error(format!("{name} opens no stream")));
+        }
+        let mut slot = self.call.stream.lock();
+        let state = StreamState::new(&self.call.header, Side::Server);
+        if slot.is_some() || !self.session.link().add_stream(&state) {
+            return Err(rpc_error(format!(
+                "{name} cannot open another stream with serial {} on this connection",
+                self.call.header.serial
+            )));
+        }
+        *slot = Some(Arc::clone(&state));
+        Ok(Stream::new(state, Arc::clone(self.session.link())))
+    }
+}
+
+impl<D> Clone for Context<D> {
+    fn clone(&self) -> Self {
+        Self {
+            driver: Arc::clone(&self.driver),
+            session: Arc::clone(&self.session),
+            call: Arc::clone(&self.call),
+        }
+    }
+}
+
+impl<D> std::fmt::Debug for Context<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("session", &self.session)
+            .field("call", &self.call)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call being served; gives the reply.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Packet>> + Send>>;
+
+/// A handler without its types.
+pub(crate) trait Serve<D>: Send + Sync {
+    fn start(&self, ctx: Context<D>, body: &[u8]) -> Result<Work>;
+}
+
+struct Typed<P, H>(H, PhantomData<fn() -> P>);
+
+impl<D: Send + Sync + 'static, P: Procedure, H: Handler<D, P>> Serve<D> for Typed<P, H> {
+    fn start(&self, ctx: Context<D>, body: &[u8]) -> Result<Work> {
+        let args = xdr::from_bytes::<P::Args>(body).map_err(|cause| {
+            rpc_error(format!(
+                "the arguments of {} are malformed: {cause}",
+                P::INFO.name
+            ))
+        })?;
+        let call = Arc::clone(&ctx.call);
+        let work = self.0.call(ctx, args);
+        Ok(Box::pin(async move {
+            let ret = work.await?;
+            let fds = std::mem::take(&mut *call.reply_fds.lock());
+            Packet::with_fds(call.reply(), &ret, fds)
+        }))
+    }
+}
+
+/// Decides whether a call may be made at all, before anything of it is looked at.
+pub type Gate =
+    dyn Fn(&Session, &'static Program, &'static ProcedureInfo) -> Result<()> + Send + Sync + 'static;
+
+struct Served<D> {
+    program: &'static Program,
+    /// By number, from 1.
+    handlers: Vec<Option<Box<dyn Serve<D>>>>,
+}
+
+/// The server's table.
+pub struct Router<D> {
+    programs: Vec<Served<D>>,
+    gate: Option<Box<Gate>>,
+}
+
+impl<D: Send + Sync + 'static> Router<D> {
+    /// A table without programs.
+    pub fn new() -> Self {
+        Self {
+            programs: Vec::new(),
+            gate: None,
+        }
+    }
+
+    /// Serves `P` with `handler`; a later handler replaces an earlier one. The whole program counts as served then: its
+    /// other procedures answer `VIR_ERR_NO_SUPPORT`.
+    pub fn on<P: Procedure, H: Handler<D, P>>(&mut self, handler: H) -> &mut Self {
+        let served = self.program(P::PROGRAM);
+        let index = usize::try_from(P::INFO.number - 1).ok();
+        if let Some(slot) = index.and_then(|index| served.handlers.get_mut(index)) {
+            *slot = Some(Box::new(Typed::<P, H>(handler, PhantomData)));
+        }
+        self
+    }
+
+    /// Serves `program` although it may have no handler.
+    pub fn serve_program(&mut self, program: &'static Program) -> &mut Self {
+        self.program(program);
+        self
+    }
+
+    /// Asks `gate` before each call: for authentication, read-only clients and access control.
+    pub fn gate(
+        &mut self,
+        gate: impl Fn(&Session, &'static Program, &'static ProcedureInfo) -> Result<()> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.gate = Some(Box::new(gate));
+        self
+    }
+
+    /// The programs that are served.
+    pub fn programs(&self) -> impl Iterator<Item = &'static Program> + '_ {
+        self.programs.iter().map(|served| served.program)
+    }
+
+    /// Whether a handler serves the procedure.
+    pub fn has(&self, program: &Program, number: i32) -> bool {
+        self.programs
+            .iter()
+            .find(|served| served.program.number == program.number)
+            .is_some_and(|served| served.handler(number).is_some())
+    }
+
+    fn program(&mut self, program: &'static Program) -> &mut Served<D> {
+        let at = self
+            .programs
+            .iter()
+            .position(|served| served.program.number == program.number);
+        let at = at.unwrap_or_else(|| {
+            let handlers = program.procedures.iter().map(|_| None).collect();
+            self.programs.push(Served { program, handlers });
+            self.programs.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the index was found or made above")]
+        &mut self.programs[at]
+    }
+
+    /// The procedure that `header` calls.
+    pub(crate) fn find(&self, header: &Header) -> Result<Route<'_, D>> {
+        let served = self
+            .programs
+            .iter()
+            .find(|served| served.program.number == header.prog)
+            .ok_or_else(|| rpc_error(format!("unknown program 0x{:x}", header.prog)))?;
+        let program = served.program;
+        if program.version != header.vers {
+            return Err(rpc_error(format!(
+                "unknown version {} of program {}, expected {}",
+                header.vers, program.name, program.version
+            )));
+        }
+        let procedure = program
+            .procedure(header.proc)
+            .filter(|procedure| matches!(procedure.kind, Kind::Call { .. }))
+            .ok_or_else(|| {
+                rpc_error(format!(
+                    "unknown procedure {} of program {}",
+                    header.proc, program.name
+                ))
+            })?;
+        Ok(Route {
+            program,
+            procedure,
+            handler: served.handler(header.proc),
+        })
+    }
+
+    pub(crate) fn check(&self, session: &Session, route: &Route<'_, D>) -> Result<()> {
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate(session, route.program, route.procedure))
+    }
+}
+
+impl<D> Served<D> {
+    fn handler(&self, number: i32) -> Option<&dyn Serve<D>> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.handlers.get(index)?.as_deref()
+    }
+}
+
+/// Where a call goes.
+pub(crate) struct Route<'a, D> {
+    pub(crate) program: &'static Program,
+    pub(crate) procedure: &'static ProcedureInfo,
+    pub(crate) handler: Option<&'a dyn Serve<D>>,
+}
+
+impl<D: Send + Sync + 'static> Default for Router<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D> std::fmt::Debug for Router<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.programs.iter().map(|served| served.program.name))
+            .finish()
+    }
+}
