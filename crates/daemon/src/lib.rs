@@ -1,11 +1,19 @@
 //! What every daemon shares: flags, configuration, sockets, activation, idle exit, admin, logging.
 
+mod activation;
 pub mod config;
+mod detach;
 mod driver;
 pub mod durable;
+mod flags;
 mod layout;
+mod pid_file;
+mod sockets;
 mod workers;
 
 pub use driver::{Driver, Info, Instance};
+pub use flags::{COMPATIBLE_VERSION, Exit, Flags, Parsed};
 pub use layout::{Layout, LayoutError, Mode, ROOT_VARIABLE};
+pub use pid_file::{PidFile, PidFileError};
+pub use sockets::{Kind, socket_name};
 pub use workers::{LIMIT_MAX, Limits, Numbers, Workers};

@@ -1,0 +1,113 @@
+//! systemd: sockets that it opened for the daemon, and what it wants to be told.
+//!
+//! Sockets are matched by the name of their unit (`FileDescriptorName=`, by default `virtqemud-ro.socket`), or else by
+//! the path they are bound to; one that matches nothing is refused, because nobody would answer on it.
+
+use crate::sockets::{Kind, socket_name};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+/// The sockets that systemd opened for `daemon`; empty if it opened none.
+///
+/// # Errors
+/// A descriptor is not a listening UNIX socket of this daemon, or two are for the same purpose.
+pub(crate) fn sockets(daemon: &str) -> io::Result<Vec<(Kind, UnixListener)>> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    claim(daemon, ListenFd::from_env(), &names)
+}
+
+fn claim(daemon: &str, mut given: ListenFd, names: &str) -> io::Result<Vec<(Kind, UnixListener)>> {
+    let mut names = names.split(':');
+    let mut sockets: Vec<(Kind, UnixListener)> = Vec::new();
+    for index in 0..given.len() {
+        let name = names.next().unwrap_or_default();
+        let Some(listener) = given.take_unix_listener(index)? else {
+            continue;
+        };
+        let path = listener.local_addr()?;
+        let path = path.as_pathname();
+        let file = path.and_then(|path| path.file_name());
+        let kind = kind_of(daemon, name, file).ok_or_else(|| {
+            let place = path.map_or_else(|| "no path".to_owned(), |path| path.display().to_string());
+            io::Error::other(format!(
+                "the activated socket '{name}' ({place}) is none of {daemon}'s"
+            ))
+        })?;
+        if sockets.iter().any(|(other, _)| *other == kind) {
+            return Err(io::Error::other(format!(
+                "two activated sockets for {}",
+                socket_name(daemon, kind)
+            )));
+        }
+        sockets.push((kind, listener));
+    }
+    Ok(sockets)
+}
+
+fn kind_of(daemon: &str, name: &str, file: Option<&OsStr>) -> Option<Kind> {
+    let suffix = name
+        .strip_prefix(daemon)
+        .map(|rest| rest.strip_suffix(".socket").unwrap_or(rest));
+    match suffix {
+        Some("") => return Some(Kind::ReadWrite),
+        Some("-ro") => return Some(Kind::ReadOnly),
+        Some("-admin") => return Some(Kind::Admin),
+        _ => {}
+    }
+    Kind::ALL
+        .into_iter()
+        .find(|kind| file == Some(OsStr::new(&socket_name(daemon, *kind))))
+}
+
+/// A moment that systemd is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Clients are served.
+    Ready,
+    /// The configuration is read again; `Ready` follows.
+    Reloading,
+    /// The daemon ends.
+    Stopping,
+    /// Still alive.
+    Alive,
+}
+
+/// Tells systemd; without one, nothing happens.
+pub(crate) fn tell(moment: Moment) {
+    let told = match moment {
+        Moment::Ready => sd_notify::notify(&[NotifyState::Ready]),
+        Moment::Reloading => NotifyState::monotonic_usec_now()
+            .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now])),
+        Moment::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        Moment::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
+    };
+    if let Err(failure) = told {
+        tracing::warn!(%failure, ?moment, "cannot tell systemd");
+    }
+}
+
+/// How often systemd wants to hear that the daemon is alive: twice as often as it must.
+pub(crate) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_first_and_paths_otherwise() {
+        let kind = |name, file: &str| kind_of("virtqemud", name, Some(OsStr::new(file)));
+        assert_eq!(kind("virtqemud.socket", "x"), Some(Kind::ReadWrite));
+        assert_eq!(kind("virtqemud-ro.socket", "x"), Some(Kind::ReadOnly));
+        assert_eq!(kind("virtqemud-admin", "x"), Some(Kind::Admin));
+        assert_eq!(kind("unknown", "virtqemud-sock-ro"), Some(Kind::ReadOnly));
+        assert_eq!(kind("", "virtqemud-admin-sock"), Some(Kind::Admin));
+        assert_eq!(kind("", "virtqemud-sock"), Some(Kind::ReadWrite));
+        assert_eq!(kind("virtnetworkd.socket", "virtnetworkd-sock"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! The pid file: who runs, and a lock that keeps a second instance away.
+//!
+//! The lock is a record lock over the whole file, the same that libvirt's own daemons take, so that the two never serve
+//! the same sockets at once. It ends with the process, whatever ends it; a file that is left over locks nobody out.
+
+use rustix::fs::FlockOperation;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A locked pid file; dropping it removes the file.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// Why the pid file is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum PidFileError {
+    /// Another instance holds it.
+    #[error("{} is held by the process {owner}: is the daemon running already?", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// The pid it holds.
+        owner: String,
+    },
+    /// It cannot be written.
+    #[error("cannot write the pid file {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl PidFile {
+    /// Locks the file and writes this process's id into it.
+    ///
+    /// # Errors
+    /// Another process holds it, or it cannot be written.
+    pub fn acquire(path: &Path) -> Result<Self, PidFileError> {
+        let unwritable = |source: io::Error| PidFileError::Unwritable {
+            path: path.to_owned(),
+            source,
+        };
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o644)
+                .open(path)
+                .map_err(unwritable)?;
+            match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
+                    let mut owner = String::new();
+                    // An unreadable owner is as good as an unknown one.
+                    let _ = Read::by_ref(&mut file).take(32).read_to_string(&mut owner);
+                    let owner = owner.trim();
+                    let owner = if owner.is_empty() { "(unknown)" } else { owner }.to_owned();
+                    return Err(PidFileError::Held {
+                        path: path.to_owned(),
+                        owner,
+                    });
+                }
+                Err(failure) => return Err(unwritable(failure.into())),
+            }
+            // The former owner removes the file before it lets the lock go: then this is a lock on nothing.
+            let ours = file.metadata().map_err(unwritable)?;
+            if !path
+                .metadata()
+                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+            {
+                continue;
+            }
+            let mut pid = Self {
+                path: path.to_owned(),
+                file,
+            };
+            pid.write().map_err(unwritable)?;
+            return Ok(pid);
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        writeln!(self.file, "{}", std::process::id())
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // A left-over is harmless.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_the_pid_and_goes_with_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.pid");
+        std::fs::write(&path, "99999999 left over by a crash\n").unwrap();
+        let pid = PidFile::acquire(&path).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            format!("{}\n", std::process::id())
+        );
+        drop(pid);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_told() {
+        let failure = PidFile::acquire(Path::new("/nonexistent/a.pid")).unwrap_err();
+        assert!(failure.to_string().contains("/nonexistent/a.pid"), "{failure}");
+    }
+}

@@ -1,0 +1,247 @@
+//! The daemon's own sockets: names, access, and binding them without a moment of wrong access.
+
+use crate::config::{DaemonConfig, Octal};
+use crate::{Layout, Mode, durable};
+use rustix::fs::Mode as Bits;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// What a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Everything.
+    ReadWrite,
+    /// Looking only; the system's instances have it.
+    ReadOnly,
+    /// Managing the daemon itself.
+    Admin,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::ReadWrite, Self::ReadOnly, Self::Admin];
+}
+
+/// The name of a daemon's socket of that kind.
+pub fn socket_name(daemon: &str, kind: Kind) -> String {
+    match kind {
+        Kind::ReadWrite => format!("{daemon}-sock"),
+        Kind::ReadOnly => format!("{daemon}-sock-ro"),
+        Kind::Admin => format!("{daemon}-admin-sock"),
+    }
+}
+
+/// Why a socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the socket {}: {reason}", path.display())]
+pub(crate) struct SocketError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// Where a socket is to be, with which access.
+struct Plan {
+    kind: Kind,
+    path: PathBuf,
+    mode: u32,
+    queue: u32,
+    group: Option<u32>,
+}
+
+/// A socket that clients connect to; dropping it removes its file, if the daemon made it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) kind: Kind,
+    pub(crate) listener: UnixListener,
+    path: Option<PathBuf>,
+}
+
+impl Bound {
+    /// A socket that systemd opened and keeps.
+    pub(crate) fn activated(kind: Kind, listener: UnixListener) -> Self {
+        Self {
+            kind,
+            listener,
+            path: None,
+        }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Without a listener the file says "connection refused" to all; a left-over is replaced.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens every socket of the instance. The pid file's lock must be held: a file in the way is then a left-over.
+///
+/// Must be called while the process has one thread, because access is narrowed by the process's umask.
+pub(crate) fn bind_all(
+    daemon: &str,
+    layout: &Layout,
+    config: &DaemonConfig,
+) -> Result<Vec<Bound>, SocketError> {
+    plans(daemon, layout, config)?.into_iter().map(bind).collect()
+}
+
+fn plans(daemon: &str, layout: &Layout, config: &DaemonConfig) -> Result<Vec<Plan>, SocketError> {
+    let folder = config
+        .unix_sock_dir
+        .as_ref()
+        .map_or_else(|| layout.run_dir().to_owned(), PathBuf::from);
+    let group = match &config.unix_sock_group {
+        Some(name) if layout.privileged() => Some(group_id(name).ok_or_else(|| SocketError {
+            path: folder.join(socket_name(daemon, Kind::ReadWrite)),
+            reason: format!("unix_sock_group: there is no group '{name}'"),
+        })?),
+        _ => None,
+    };
+    let plan = |kind, Octal(mode), queue, group| Plan {
+        kind,
+        path: folder.join(socket_name(daemon, kind)),
+        // A session's sockets are its user's, whatever the system's configuration would allow.
+        mode: if layout.mode() == Mode::System {
+            mode
+        } else {
+            mode & 0o700
+        },
+        queue,
+        group,
+    };
+    let queue = config.max_queued_clients;
+    let mut plans = vec![plan(Kind::ReadWrite, config.unix_sock_rw_perms, queue, group)];
+    if layout.mode() == Mode::System {
+        plans.push(plan(Kind::ReadOnly, config.unix_sock_ro_perms, queue, group));
+    }
+    plans.push(plan(
+        Kind::Admin,
+        config.unix_sock_admin_perms,
+        config.admin_max_queued_clients,
+        None,
+    ));
+    Ok(plans)
+}
+
+fn group_id(name: &str) -> Option<u32> {
+    name.parse()
+        .ok()
+        .or_else(|| uzers::get_group_by_name(name).map(|group| group.gid()))
+}
+
+fn bind(plan: Plan) -> Result<Bound, SocketError> {
+    let Plan {
+        kind,
+        path,
+        mode,
+        queue,
+        group,
+    } = plan;
+    match listen(&path, mode, queue, group) {
+        Ok(listener) => Ok(Bound {
+            kind,
+            listener,
+            path: Some(path),
+        }),
+        Err(failure) => Err(SocketError {
+            path,
+            reason: failure.to_string(),
+        }),
+    }
+}
+
+fn listen(path: &Path, mode: u32, queue: u32, group: Option<u32>) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder, 0o755)?;
+    }
+    remove_left_over(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let before = rustix::process::umask(Bits::from_raw_mode(0o177));
+    let bound = rustix::net::bind(&socket, &SocketAddrUnix::new(path)?);
+    rustix::process::umask(before);
+    bound?;
+    if group.is_some() {
+        std::os::unix::fs::lchown(path, None, group)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    // Nobody can connect before this.
+    rustix::net::listen(&socket, i32::try_from(queue).unwrap_or(i32::MAX))?;
+    Ok(UnixListener::from(socket))
+}
+
+/// Removes the socket of a daemon that is gone; anything that is not a socket is somebody's file and stays.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is no socket is in the way",
+        )),
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn names(mode: Mode, root: &Path) -> Vec<(String, u32)> {
+        let layout = Layout::below(mode, root);
+        bind_all("virtqemud", &layout, &DaemonConfig::default())
+            .unwrap()
+            .iter()
+            .map(|bound| {
+                let path = bound.path.as_ref().unwrap();
+                UnixStream::connect(path).unwrap();
+                let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+                (path.file_name().unwrap().to_string_lossy().into_owned(), mode)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sockets_have_libvirts_names_and_access() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = |list: &[(&str, u32)]| {
+            list.iter()
+                .map(|(name, mode)| ((*name).to_owned(), *mode))
+                .collect::<Vec<_>>()
+        };
+        let system = [
+            ("virtqemud-sock", 0o700),
+            ("virtqemud-sock-ro", 0o777),
+            ("virtqemud-admin-sock", 0o700),
+        ];
+        assert_eq!(names(Mode::System, dir.path()), named(&system));
+        assert_eq!(
+            fs::read_dir(dir.path().join("run/libvirt")).unwrap().count(),
+            0,
+            "they go with their owner"
+        );
+        let session = [("virtqemud-sock", 0o700), ("virtqemud-admin-sock", 0o700)];
+        assert_eq!(names(Mode::Session, dir.path()), named(&session));
+    }
+
+    #[test]
+    fn a_left_over_socket_is_replaced_and_a_file_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        drop(UnixListener::bind(&path).unwrap());
+        drop(listen(&path, 0o700, 1, None).unwrap());
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "precious").unwrap();
+        let failure = listen(&path, 0o700, 1, None).unwrap_err();
+        assert!(failure.to_string().contains("in the way"), "{failure}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+}
