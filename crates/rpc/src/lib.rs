@@ -22,5 +22,5 @@ pub use packet::Packet;
 pub use router::{Context, Gate, Handler, Router};
 pub use server::serve;
 pub use session::{Identity, Limits, Session, SessionOptions};
-pub use stream::{Stream, StreamEvent};
+pub use stream::{Offered, Stream, StreamEvent};
 pub use transport::{ByteStream, Transport, TransportKind};

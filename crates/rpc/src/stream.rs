@@ -468,6 +468,43 @@ impl Drop for Stream {
     }
 }
 
+/// The other half of a stream whose opening call is on its way: for whoever hears the answer.
+#[derive(Debug)]
+pub struct Offered {
+    state: Arc<StreamState>,
+    link: Arc<Link>,
+}
+
+impl Offered {
+    /// The call was answered well: data may flow.
+    pub fn accepted(self) {
+        self.link.stream_opened(&self.state);
+    }
+
+    /// The call failed; there is no stream.
+    pub fn refused(self) {
+        self.link.stream_refused(&self.state);
+    }
+}
+
+impl Link {
+    /// A client's stream for the call with that header, which is not sent yet.
+    ///
+    /// # Errors
+    /// `VIR_ERR_RPC` when the connection ended or has too many streams.
+    pub fn offer_stream(self: &Arc<Self>, call: &Header) -> Result<(Stream, Offered)> {
+        let state = StreamState::new(call, Side::Client);
+        if !self.add_stream(&state) {
+            return Err(rpc_error("no more streams can be opened on this connection"));
+        }
+        let offered = Offered {
+            state: Arc::clone(&state),
+            link: Arc::clone(self),
+        };
+        Ok((Stream::new(state, Arc::clone(self)), offered))
+    }
+}
+
 fn closed() -> Error {
     Error::new(Code::InvalidStream, Domain::Streams, "the stream is closed")
 }

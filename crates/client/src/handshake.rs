@@ -1,0 +1,74 @@
+//! Opening a connection to a driver the way every client of the protocol does.
+//!
+//! ```text
+//! auth_list -> the chosen authentication -> connect_supports_feature(keepalive) -> connect_open
+//! ```
+
+use error::{Code, Domain, Error, Result};
+use protocol::remote::procedure::{AuthList, AuthPolkit, ConnectOpen, ConnectSupportsFeature};
+use protocol::remote::{AuthType, ConnectOpenArgs, ConnectSupportsFeatureArgs};
+use rpc::Keepalive;
+
+use crate::{Client, Uri};
+
+/// `VIR_CONNECT_RO`.
+const READ_ONLY: u32 = 1;
+/// The feature number of keepalive.
+const KEEPALIVE: i32 = 10;
+
+/// How to open a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenOptions {
+    /// Only look.
+    pub read_only: bool,
+    /// How to watch the server, where it knows keepalive.
+    pub keepalive: Keepalive,
+}
+
+impl Default for OpenOptions {
+    /// May change things; keepalive as libvirt's clients have it by default.
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            keepalive: Keepalive::from_config(5, 5),
+        }
+    }
+}
+
+impl Client {
+    /// Connects to the daemon that `uri` names and opens the driver.
+    ///
+    /// # Errors
+    /// As [`Client::connect_unix`], [`Uri::socket`] and [`Client::open_driver`].
+    pub async fn open(uri: &Uri, options: OpenOptions) -> Result<Self> {
+        let client = Self::connect_unix(uri.socket(options.read_only)?).await?;
+        client.open_driver(Some(uri.of_driver()), options).await?;
+        Ok(client)
+    }
+
+    /// Authenticates and opens the driver of a connection that is there; without a name the daemon chooses.
+    ///
+    /// # Errors
+    /// What the server answers; `VIR_ERR_AUTH_UNAVAILABLE` when it accepts no way of authentication that this crate knows.
+    pub async fn open_driver(&self, name: Option<String>, options: OpenOptions) -> Result<()> {
+        let offered = self.call::<AuthList>(&()).await?.types;
+        let open = offered.is_empty() || offered.contains(&AuthType::RemoteAuthNone);
+        if !open && offered.contains(&AuthType::RemoteAuthPolkit) {
+            self.call::<AuthPolkit>(&()).await?;
+        } else if !open {
+            return Err(Error::new(
+                Code::AuthUnavailable,
+                Domain::Auth,
+                format!("the server offers only {offered:?}"),
+            ));
+        }
+        let feature = ConnectSupportsFeatureArgs { feature: KEEPALIVE };
+        if options.keepalive != Keepalive::OFF
+            && self.call::<ConnectSupportsFeature>(&feature).await?.supported != 0
+        {
+            self.start_keepalive(options.keepalive);
+        }
+        let flags = if options.read_only { READ_ONLY } else { 0 };
+        self.call::<ConnectOpen>(&ConnectOpenArgs { name, flags }).await
+    }
+}
