@@ -7,6 +7,7 @@ mod driver;
 pub mod durable;
 mod flags;
 mod layout;
+pub mod logging;
 mod pid_file;
 mod sockets;
 mod workers;
