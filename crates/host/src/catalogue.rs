@@ -80,6 +80,13 @@ pub struct Named<'a> {
     pub disable: Vec<&'a str>,
 }
 
+/// How a processor differs from a model.
+struct Difference<'a> {
+    model: &'a Model,
+    require: BTreeSet<usize>,
+    disable: BTreeSet<usize>,
+}
+
 impl Model {
     /// Its name.
     pub fn name(&self) -> &str {
@@ -93,6 +100,11 @@ impl Model {
 
     fn fits(&self, vendor: Option<&str>) -> bool {
         self.vendor.is_none() || self.vendor.as_deref() == vendor
+    }
+
+    /// The features that all versions of the model have.
+    fn agreed(&self) -> BTreeSet<usize> {
+        self.features.0.difference(&self.explicit.0).copied().collect()
     }
 
     fn is_named_after(&self, signature: Option<Signature>) -> bool {
@@ -170,7 +182,8 @@ impl Catalogue {
         FeatureSet(self.features.iter().enumerate().filter_map(present).collect())
     }
 
-    /// Names a host's processor: the richest model that lacks nothing the host has not.
+    /// Names a host's processor: the richest of the models that have nothing the host lacks. What a model has or not
+    /// depending on its version is nothing that a host lacks.
     pub fn name_host(
         &self,
         features: &FeatureSet,
@@ -180,46 +193,67 @@ impl Catalogue {
         let possible = self
             .models
             .iter()
-            .filter(|model| model.for_host && model.fits(vendor) && model.features.0.is_subset(&features.0));
-        self.nearest(possible, features, signature)
+            .filter(|model| model.for_host && model.fits(vendor));
+        let differences = possible.filter_map(|model| {
+            let agreed = model.agreed();
+            let require = features.0.difference(&agreed).copied().collect();
+            agreed.is_subset(&features.0).then(|| Difference {
+                model,
+                require,
+                disable: BTreeSet::new(),
+            })
+        });
+        self.nearest(differences, signature)
     }
 
-    /// Names the processor a guest could have: the nearest of the models that `offers` accepts.
+    /// Names the processor a guest could have: the nearest of the models that `offers` gives an answer for. The answer
+    /// is what the hypervisor's own idea of the model needs and cannot have, for it may be another than the catalogue's.
     pub fn name_guest(
         &self,
         features: &FeatureSet,
         vendor: Option<&str>,
         signature: Option<Signature>,
-        offers: impl Fn(&str) -> bool,
+        offers: impl Fn(&str) -> Option<FeatureSet>,
     ) -> Option<Named<'_>> {
         let possible = self
             .models
             .iter()
-            .filter(|model| model.for_guest && model.fits(vendor) && offers(&model.name));
-        self.nearest(possible, features, signature)
+            .filter(|model| model.for_guest && model.fits(vendor));
+        let differences = possible.filter_map(|model| {
+            let lacking = offers(&model.name)?;
+            let require = features.0.difference(&model.agreed()).copied().collect();
+            let own = model.features.0.union(&model.explicit.0);
+            let disable = own
+                .chain(&lacking.0)
+                .filter(|at| !features.0.contains(at))
+                .copied()
+                .collect();
+            Some(Difference {
+                model,
+                require,
+                disable,
+            })
+        });
+        self.nearest(differences, signature)
     }
 
     fn nearest<'a>(
         &'a self,
-        models: impl Iterator<Item = &'a Model>,
-        features: &FeatureSet,
+        differences: impl Iterator<Item = Difference<'a>>,
         signature: Option<Signature>,
     ) -> Option<Named<'a>> {
-        // The last of equally good ones wins: later models are the newer spellings.
-        let best = models.min_by(|a, b| {
-            let rank = |model: &Model| {
-                let differences = model.features.0.symmetric_difference(&features.0).count();
-                (!model.is_named_after(signature), differences)
-            };
-            rank(a).cmp(&rank(b)).then(std::cmp::Ordering::Greater)
-        })?;
+        // What a guest lacks weighs double: it is a promise of the model's name that is not kept. The last of equally
+        // good models wins: later ones are the newer spellings.
+        let rank = |difference: &Difference<'_>| {
+            let weight = difference.require.len() + 2 * difference.disable.len();
+            (!difference.model.is_named_after(signature), weight)
+        };
+        let best = differences.min_by(|a, b| rank(a).cmp(&rank(b)).then(std::cmp::Ordering::Greater))?;
         let name = |&at: &usize| self.features.get(at).map(|feature| feature.name.as_str());
-        let plain: BTreeSet<usize> = best.features.0.difference(&best.explicit.0).copied().collect();
-        let all: BTreeSet<usize> = best.features.0.union(&best.explicit.0).copied().collect();
         Some(Named {
-            model: &best.name,
-            require: features.0.difference(&plain).filter_map(name).collect(),
-            disable: all.difference(&features.0).filter_map(name).collect(),
+            model: &best.model.name,
+            require: best.require.iter().filter_map(name).collect(),
+            disable: best.disable.iter().filter_map(name).collect(),
         })
     }
 
@@ -463,7 +497,9 @@ mod tests {
             stepping: 1,
         });
         let named = catalogue
-            .name_guest(&catalogue.set(["vme"]), Some("AMD"), signature, |_| true)
+            .name_guest(&catalogue.set(["vme"]), Some("AMD"), signature, |_| {
+                Some(FeatureSet::default())
+            })
             .unwrap();
         assert_eq!(
             (named.model, named.disable),
@@ -475,11 +511,13 @@ mod tests {
             stepping: 3,
         });
         let named = catalogue
-            .name_guest(&catalogue.set(["vme"]), Some("AMD"), newer, |_| true)
+            .name_guest(&catalogue.set(["vme"]), Some("AMD"), newer, |_| {
+                Some(FeatureSet::default())
+            })
             .unwrap();
         assert_eq!(named.model, "plain");
         assert_eq!(
-            catalogue.name_guest(&catalogue.set([]), Some("AMD"), None, |_| false),
+            catalogue.name_guest(&catalogue.set([]), Some("AMD"), None, |_| None),
             None
         );
     }

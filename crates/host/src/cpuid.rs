@@ -110,6 +110,16 @@ impl Source {
         Some(self.leaf(0x8000_0008, 0)?.eax & 0xff).filter(|&bits| bits > 0)
     }
 
+    /// The most encrypted guests at a time on AMD: without encrypted state, and with it.
+    pub fn encrypted_guests(&self) -> Option<(u32, u32)> {
+        let leaf = self.leaf(0x8000_001f, 0).filter(|leaf| leaf.eax & 2 != 0)?;
+        // Of `ecx` identifiers those below `edx` are kept for guests with encrypted state; 0 is the host's.
+        Some((
+            leaf.ecx.checked_sub(leaf.edx)?.checked_add(1)?,
+            leaf.edx.checked_sub(1)?,
+        ))
+    }
+
     /// The clock of the time stamp counter in Hz, if the processor or the hypervisor below it tells.
     pub fn tsc_frequency(&self) -> Option<u64> {
         if let Some(leaf) = self.leaf(0x4000_0010, 0).filter(|leaf| leaf.eax > 0) {

@@ -1,3 +1,4 @@
 //! The QEMU driver: domains as QEMU processes.
 
 pub mod binary;
+pub mod capabilities;

@@ -74,6 +74,8 @@ struct Stamp {
     modified: (i64, i64),
     changed: (i64, i64),
     size: u64,
+    /// When modules were installed or removed: (seconds, nanoseconds) of each folder that there is.
+    modules: Vec<(i64, i64)>,
     /// Form of the file and version of this program.
     form: String,
     /// Kernel, processor and microcode: KVM's part depends on them.
@@ -216,10 +218,36 @@ impl BinaryCache {
             modified: (about.mtime(), about.mtime_nsec()),
             changed: (about.ctime(), about.ctime_nsec()),
             size: about.size(),
+            modules: self.modules(),
             form: format!("{} {FORMAT}", env!("CARGO_PKG_VERSION")),
             host,
             kvm: self.kvm_may_work(),
         })
+    }
+
+    /// A text that changes whenever the capabilities of the binary at `path` may have changed.
+    pub fn state(&self, path: &Path) -> String {
+        self.stamp(path)
+            .map_or_else(|error| error.to_string(), |stamp| format!("{stamp:?}"))
+    }
+
+    /// A binary loads parts of itself from a folder of modules, which packages fill without touching the binary.
+    fn modules(&self) -> Vec<(i64, i64)> {
+        let native = format!("usr/lib/{}-linux-gnu/qemu", self.host.architecture());
+        let folders = [
+            native.as_str(),
+            "usr/lib64/qemu-kvm",
+            "usr/lib64/qemu",
+            "usr/lib/qemu",
+        ];
+        let changed = |folder: &&str| {
+            self.host
+                .path(folder)
+                .metadata()
+                .ok()
+                .map(|m| (m.mtime(), m.mtime_nsec()))
+        };
+        folders.iter().filter_map(changed).collect()
     }
 
     /// Whether there is a KVM device this process may open. It is not opened: that could wait.

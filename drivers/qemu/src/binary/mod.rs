@@ -208,9 +208,9 @@ pub struct SgxSection {
 pub struct HypervCaps {
     /// Features that are switches, without their `hv-`.
     pub features: Names,
-    /// How often a guest tries a lock before it tells the hypervisor.
+    /// How often a guest tries a lock before it tells the hypervisor; all bits set: it never tells.
     pub spinlocks: Option<u32>,
-    /// The vendor the guest is shown.
+    /// The vendor the guest is shown; empty if nothing else is asked for.
     pub vendor_id: Option<String>,
 }
 

@@ -360,7 +360,6 @@ fn hyperv_of(answer: &ExpansionAnswer) -> Option<HypervCaps> {
         matches!(value, Value::Bool(true)).then(|| feature.to_owned())
     };
     let features: Names = props.iter().filter_map(named).collect();
-    // Absent retries are all ones.
     let spinlocks = props
         .get("hv-spinlocks")
         .and_then(Value::as_u64)
@@ -368,11 +367,11 @@ fn hyperv_of(answer: &ExpansionAnswer) -> Option<HypervCaps> {
     let vendor_id = props
         .get("hv-vendor-id")
         .and_then(Value::as_str)
-        .filter(|id| !id.is_empty());
-    (!features.is_empty()).then(|| HypervCaps {
+        .map(str::to_owned);
+    (spinlocks.is_some() || !features.is_empty()).then_some(HypervCaps {
         features,
-        spinlocks: spinlocks.filter(|&retries| retries != u32::MAX),
-        vendor_id: vendor_id.map(str::to_owned),
+        spinlocks,
+        vendor_id,
     })
 }
 

@@ -1,0 +1,317 @@
+//! What the host and its QEMU binaries can do, as clients hear it.
+//!
+//! [`Capabilities`] answers the calls. What costs time is kept: the guests' part of the document until a binary
+//! changes, the host's processor for good. What may change at any moment (cells, pages) is read at each call.
+
+mod cpu;
+pub mod domain;
+pub mod firmware;
+mod guest;
+mod host;
+pub mod sysinfo;
+mod tools;
+
+pub use cpu::{HostModel, best};
+pub use host::SecurityModel;
+
+use crate::binary::{Accel, BinaryCache, BinaryCaps, Machine, arch};
+use ::host::Host;
+use ::host::catalogue::Catalogue;
+use domain::Ground;
+use error::{Code, Domain, Error, Result};
+use model::capabilities as doc;
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The words of `<domain type=''>` that libvirt knows; all but two are other drivers'.
+const DOMAIN_TYPES: &[&str] = &[
+    "none",
+    "qemu",
+    "kqemu",
+    "kvm",
+    "xen",
+    "lxc",
+    "uml",
+    "openvz",
+    "test",
+    "vmware",
+    "hyperv",
+    "vbox",
+    "phyp",
+    "parallels",
+    "bhyve",
+    "vz",
+    "hvf",
+];
+
+/// Answers about capabilities.
+#[derive(Debug)]
+pub struct Capabilities {
+    binaries: Arc<BinaryCache>,
+    security: Vec<SecurityModel>,
+    own_config: Option<PathBuf>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    cpu: Option<doc::HostCpu>,
+    guests: Option<(Vec<String>, Vec<doc::Guest>)>,
+}
+
+/// What a client wants to know the domain capabilities of; what is absent is chosen as for a definition without it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query<'a> {
+    /// The emulator's path.
+    pub emulator: Option<&'a str>,
+    /// Architecture.
+    pub arch: Option<&'a str>,
+    /// Machine type or alias.
+    pub machine: Option<&'a str>,
+    /// Domain type.
+    pub virt: Option<&'a str>,
+}
+
+/// A query with everything chosen.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The binary.
+    pub caps: Arc<BinaryCaps>,
+    /// How guests are run.
+    pub accel: Accel,
+    /// Architecture.
+    pub arch: &'static str,
+    /// Machine type.
+    pub machine: Machine,
+}
+
+impl Capabilities {
+    /// Tells of the binaries of `binaries` and of its host. `security` is how the driver keeps guests apart;
+    /// `own_config` is the user's folder of configuration, where the driver serves a user.
+    pub fn new(
+        binaries: Arc<BinaryCache>,
+        security: Vec<SecurityModel>,
+        own_config: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            binaries,
+            security,
+            own_config,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The binaries.
+    pub fn binaries(&self) -> &Arc<BinaryCache> {
+        &self.binaries
+    }
+
+    fn host(&self) -> &Host {
+        self.binaries.host()
+    }
+
+    /// The capabilities document.
+    ///
+    /// # Errors
+    /// [`Code::InternalError`] when the work on it was lost. A binary that cannot be asked is left out and logged.
+    pub async fn document(&self) -> Result<String> {
+        let cpu = self.kept.lock().cpu.clone();
+        let host = self.host().clone();
+        let security = self.security.clone();
+        let host_part = tokio::task::spawn_blocking(move || {
+            let cpu = cpu.unwrap_or_else(|| host::cpu(&host, catalogue(&host).as_ref()));
+            (cpu.clone(), host::document(&host, cpu, &security))
+        });
+        let (host_part, guests) = futures_util::future::join(host_part, self.guests()).await;
+        let (cpu, host) = host_part.map_err(lost)?;
+        self.kept.lock().cpu = Some(cpu);
+        Ok(xml::to_string(&doc::Capabilities { host, guests }))
+    }
+
+    async fn guests(&self) -> Vec<doc::Guest> {
+        let installed = self.binaries.installed();
+        let stamps: Vec<String> = installed
+            .iter()
+            .map(|(arch, path)| format!("{} {}", arch.name, self.binaries.state(path)))
+            .collect();
+        if let Some((_, guests)) = self.kept.lock().guests.as_ref().filter(|(of, _)| *of == stamps) {
+            return guests.clone();
+        }
+        let asked = installed.into_iter().map(|(arch, path)| async move {
+            match self.binaries.get(&path).await {
+                Ok(caps) => Some(guest::document(arch, &caps)),
+                Err(error) => {
+                    tracing::warn!(binary = %path.display(), %error, "a QEMU binary is left out of the capabilities");
+                    None
+                }
+            }
+        });
+        let guests: Vec<doc::Guest> = futures_util::future::join_all(asked)
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
+        self.kept.lock().guests = Some((stamps, guests.clone()));
+        guests
+    }
+
+    /// Chooses what a query leaves open, and checks that it goes together.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] for a word that is unknown or does not fit the others, [`Code::ConfigUnsupported`] when no
+    /// binary serves the architecture, else those of [`BinaryCache::get`].
+    pub async fn choose(&self, query: Query<'_>) -> Result<Choice> {
+        let invalid = |detail: String| Error::new(Code::InvalidArg, Domain::Qemu, detail);
+        let given = |text: Option<&str>| text.map(str::to_owned).filter(|text| !text.is_empty());
+        let virt = given(query.virt);
+        if let Some(virt) = virt.as_deref().filter(|virt| !DOMAIN_TYPES.contains(virt)) {
+            return Err(invalid(format!("unknown virttype: {virt}")));
+        }
+        let wanted = match given(query.arch) {
+            None => None,
+            Some(name) => {
+                Some(arch::by_name(&name).ok_or_else(|| invalid(format!("unknown architecture: {name}")))?)
+            }
+        };
+        let caps = match given(query.emulator) {
+            Some(path) => self.binaries.get(Path::new(&path)).await?,
+            None => {
+                let native = self.host().architecture();
+                self.binaries
+                    .default_for(wanted.map_or(native.as_str(), |arch| arch.name))
+                    .await?
+            }
+        };
+        let path = caps.path.display();
+        let arch = match wanted {
+            None => arch::by_name(&caps.arch).map_or("x86_64", |arch| arch.name),
+            Some(wanted) if arch::runs(&caps.arch, wanted.name) => wanted.name,
+            Some(wanted) if arch::runs(wanted.name, &caps.arch) => {
+                return Err(invalid(format!(
+                    "Emulator '{path}' does not support arch '{}'",
+                    wanted.name
+                )));
+            }
+            Some(wanted) => {
+                let detail = format!(
+                    "architecture from emulator '{}' doesn't match given architecture '{}'",
+                    caps.arch, wanted.name
+                );
+                return Err(invalid(detail));
+            }
+        };
+        let accel = match virt.as_deref() {
+            None if caps.has_kvm() => Accel::Kvm,
+            None | Some("qemu") => Accel::Tcg,
+            Some("kvm") if caps.has_kvm() => Accel::Kvm,
+            Some(other) => {
+                return Err(invalid(format!(
+                    "Emulator '{path}' does not support virt type '{other}'"
+                )));
+            }
+        };
+        let accelerated = caps.accel(accel).unwrap_or(&caps.tcg);
+        let machine = match given(query.machine) {
+            Some(name) => accelerated.machine(&name).ok_or_else(|| {
+                invalid(format!(
+                    "the machine '{name}' is not supported by emulator '{path}'"
+                ))
+            })?,
+            None => accelerated.default_machine(arch).ok_or_else(|| {
+                invalid(format!(
+                    "emulator '{path}' has no default machine, one must be named"
+                ))
+            })?,
+        };
+        let machine = machine.clone();
+        Ok(Choice {
+            accel,
+            arch,
+            machine,
+            caps,
+        })
+    }
+
+    /// The domain capabilities document.
+    ///
+    /// # Errors
+    /// Those of [`Self::choose`].
+    pub async fn domain(&self, query: Query<'_>) -> Result<String> {
+        let choice = self.choose(query).await?;
+        let tpm_versions = tools::tpm_versions().await;
+        let (host, own) = (self.host().clone(), self.own_config.clone());
+        let work = move || {
+            let descriptors = firmware::descriptors(&host, own.as_deref());
+            let machine = &choice.machine;
+            let ground = Ground {
+                firmware: firmware::offered(&host, &descriptors, choice.arch, &machine.name),
+                vfio: host.has_iommu() && host.path("dev/vfio/vfio").exists(),
+                tpm_versions,
+                rdp: tools::find("qemu-rdp").is_some(),
+                physical_bits: host.cpuid().physical_address_bits(),
+                sev_guests: host.cpuid().encrypted_guests(),
+            };
+            let catalogue = catalogue_for(&host, choice.arch);
+            let document = domain::document(
+                &choice.caps,
+                choice.accel,
+                choice.arch,
+                machine,
+                &ground,
+                catalogue.as_ref(),
+            );
+            xml::to_string(&document)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(lost)
+    }
+
+    /// The names of an architecture's processor models; empty when every name is accepted.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] for an unknown architecture, else those of [`BinaryCache::default_for`] where the names
+    /// must come from QEMU.
+    pub async fn cpu_models(&self, name: &str) -> Result<Vec<String>> {
+        let known = arch::by_name(name).ok_or_else(|| {
+            Error::new(
+                Code::InvalidArg,
+                Domain::Qemu,
+                format!("cannot find architecture {name}"),
+            )
+        })?;
+        if !matches!(known.name, "i686" | "x86_64") {
+            return Ok(Vec::new());
+        }
+        let host = self.host().clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let catalogue = host.catalogue()?;
+            Some(catalogue.models().map(|model| model.name().to_owned()).collect())
+        });
+        if let Some(names) = listed.await.map_err(lost)? {
+            return Ok(names);
+        }
+        let caps = self.binaries.default_for(known.name).await?;
+        let named = caps.tcg.cpus.iter().map(|model| model.name.to_string());
+        Ok(named
+            .filter(|name| !matches!(name.as_str(), "base" | "host" | "max"))
+            .collect())
+    }
+}
+
+fn lost(error: tokio::task::JoinError) -> Error {
+    Error::new(
+        Code::InternalError,
+        Domain::Qemu,
+        "the work on capabilities was lost",
+    )
+    .caused_by(error)
+}
+
+fn catalogue(host: &Host) -> Option<Catalogue> {
+    catalogue_for(host, &host.architecture())
+}
+
+/// The catalogue is of x86 processors.
+fn catalogue_for(host: &Host, arch: &str) -> Option<Catalogue> {
+    matches!(arch, "i686" | "x86_64").then(|| host.catalogue())?
+}
