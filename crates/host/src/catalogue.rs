@@ -17,7 +17,7 @@ const FOLDER: &str = "usr/share/libvirt/cpu_map";
 /// No file of it is nearly as large.
 const MAX_FILE: u64 = 4 << 20;
 
-/// The models and features of x86 processors.
+/// The models and features of one family of processors.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     vendors: Vec<(String, String)>,
@@ -257,15 +257,15 @@ impl Catalogue {
         })
     }
 
-    /// Reads the catalogue whose index lies in `folder`.
-    fn read(folder: &Path) -> Option<Self> {
+    /// Reads the part of one family of architectures from the catalogue whose index lies in `folder`.
+    fn read(folder: &Path, family: &str) -> Option<Self> {
         let mut catalogue = Self::default();
         let index = text(&folder.join("index.xml"))?;
         let index = Document::parse(&index).ok()?;
         let arch = index
             .root_element()
             .children()
-            .find(|node| node.attribute("name") == Some("x86"))?;
+            .find(|node| node.attribute("name") == Some(family))?;
         for include in arch.descendants().filter(|node| node.has_tag_name("include")) {
             let Some(name) = include.attribute("filename").filter(|name| !name.contains('/')) else {
                 continue;
@@ -367,7 +367,12 @@ impl Catalogue {
 impl Host {
     /// The catalogue of x86 processors, if the package with it is installed.
     pub fn catalogue(&self) -> Option<Catalogue> {
-        Catalogue::read(&self.path(FOLDER))
+        self.catalogue_of("x86")
+    }
+
+    /// The catalogue of a family of processors: `x86`, `ppc64` or `arm`. Only that of x86 knows bits.
+    pub fn catalogue_of(&self, family: &str) -> Option<Catalogue> {
+        Catalogue::read(&self.path(FOLDER), family)
     }
 }
 

@@ -12,12 +12,14 @@ pub mod dmi;
 mod features;
 mod identity;
 pub mod memory;
+mod pages;
 mod processors;
 mod topology;
 
 pub use cpuset::CpuSet;
 pub use features::{PowerManagement, SecurityModule};
 pub use memory::{FreePages, Ksm, MemoryStats};
+pub use pages::{Allocation, KsmSettings};
 pub use processors::{CpuMap, CpuStats, NodeInfo};
 pub use topology::{CacheBank, CacheKind, Cell, CellCpu, CpuPlace, PagePool};
 

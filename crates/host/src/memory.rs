@@ -129,7 +129,7 @@ impl Host {
         kib.saturating_mul(1024)
     }
 
-    fn last_cell(&self) -> u32 {
+    pub(crate) fn last_cell(&self) -> u32 {
         self.cells().last().copied().unwrap_or(0)
     }
 
@@ -182,7 +182,7 @@ impl Host {
     }
 
     /// The folder with a cell's huge pages; the host's own where the kernel knows no cells.
-    fn hugepages_of(&self, cell: u32) -> String {
+    pub(crate) fn hugepages_of(&self, cell: u32) -> String {
         match self.cells().is_empty() {
             true => "sys/kernel/mm/hugepages".to_owned(),
             false => format!("sys/devices/system/node/node{cell}/hugepages"),
@@ -233,7 +233,7 @@ impl Host {
     }
 }
 
-fn out_of_range(start: u32, last: u32) -> Result<()> {
+pub(crate) fn out_of_range(start: u32, last: u32) -> Result<()> {
     if start > last {
         let detail = format!("start cell {start} out of range (0-{last})");
         return Err(Error::new(Code::InternalError, Domain::None, detail));

@@ -23,6 +23,9 @@ const PROBES_AT_ONCE: usize = 2;
 /// How long capabilities stay in memory after the last question.
 const KEEP: Duration = Duration::from_secs(60);
 
+/// How long a file is believed that says KVM does not work although there is a device: the cause may pass.
+const RETRY_KVM: Duration = Duration::from_secs(600);
+
 /// Changes with the form of the files and with what is asked.
 const FORMAT: u32 = 1;
 
@@ -319,7 +322,16 @@ async fn let_go(slot: Weak<Slot>) {
 fn read(file: &Path, wanted: &Stamp) -> Option<BinaryCaps> {
     let bytes = std::fs::read(file).ok()?;
     match serde_json::from_slice::<Stored>(&bytes) {
-        Ok(stored) => (stored.stamp == *wanted).then_some(stored.caps),
+        Ok(stored) => {
+            let age = file
+                .metadata()
+                .and_then(|about| about.modified())
+                .ok()?
+                .elapsed()
+                .unwrap_or_default();
+            let settled = stored.caps.kvm_refused.is_none() || age < RETRY_KVM;
+            (settled && stored.stamp == *wanted).then_some(stored.caps)
+        }
         Err(error) => {
             tracing::info!(file = %file.display(), %error, "kept capabilities are unreadable and made anew");
             None

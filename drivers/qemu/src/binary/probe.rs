@@ -16,10 +16,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 /// How long a binary may take to start and to answer everything.
-const DEADLINE: Duration = Duration::from_secs(30);
+#[derive(Debug, Clone, Copy)]
+struct Deadlines {
+    tcg: Duration,
+    /// A device that opens but does not work must not delay for long what works without it.
+    kvm: Duration,
+}
 
-/// How long it may take under KVM; a device that opens but does not work must not delay what works without it.
-const KVM_DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINES: Deadlines = Deadlines {
+    tcg: Duration::from_secs(30),
+    kvm: Duration::from_secs(5),
+};
 
 /// The longest answer that is believed; the longest seen is 240 kB.
 const MAX_ANSWER: u64 = 8 << 20;
@@ -34,16 +41,20 @@ const MAX_WORDS: u64 = 4096;
 /// early or answers nonsense, [`Code::OperationTimeout`] when it does not answer, [`Code::ConfigUnsupported`] when it
 /// is too old.
 pub async fn probe(path: &Path, kvm: bool) -> Result<BinaryCaps> {
+    probe_within(path, kvm, DEADLINES).await
+}
+
+async fn probe_within(path: &Path, kvm: bool, deadlines: Deadlines) -> Result<BinaryCaps> {
     check_executable(path)?;
     let under_kvm = async {
         match kvm {
-            true => Some(converse(path, "kvm", &answers::for_kvm(), KVM_DEADLINE).await),
+            true => Some(converse(path, "kvm", &answers::for_kvm(), deadlines.kvm).await),
             false => None,
         }
     };
     let target = target_of(path);
     let questions = answers::for_tcg(&target);
-    let emulated = converse(path, "tcg", &questions, DEADLINE);
+    let emulated = converse(path, "tcg", &questions, deadlines.tcg);
     let (emulated, under_kvm) = futures_util::future::join(emulated, under_kvm).await;
     let emulated = emulated?;
     let (kvm, refused) = match under_kvm {
@@ -241,6 +252,14 @@ async fn listen(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+
+    fn script(folder: &Path, text: &str) -> PathBuf {
+        let path = folder.join("qemu-system-x86_64");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
 
     #[tokio::test]
     async fn what_cannot_be_asked_is_told_by_name() {
@@ -263,22 +282,55 @@ mod tests {
     #[tokio::test]
     async fn the_binarys_own_words_reach_the_error() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("qemu");
-        std::fs::write(&script, "#!/bin/sh\necho 'cannot load libfoo' >&2\nexit 1\n").unwrap();
-        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let error = probe(&script, true).await.unwrap_err();
+        let path = script(folder.path(), "echo 'cannot load libfoo' >&2\nexit 1");
+        let error = probe(&path, true).await.unwrap_err();
         assert!(error.detail().contains("cannot load libfoo"), "{error}");
     }
 
     #[tokio::test]
     async fn a_binary_that_never_answers_ends_by_its_deadline() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("qemu");
-        std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
-        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let error = converse(&script, "tcg", &[Question::plain("x")], Duration::from_millis(50))
-            .await
-            .unwrap_err();
+        let path = script(folder.path(), "exec sleep 1000");
+        let deadlines = Deadlines {
+            tcg: Duration::from_millis(50),
+            kvm: Duration::from_millis(50),
+        };
+        let error = probe_within(&path, true, deadlines).await.unwrap_err();
         assert_eq!(error.code(), Code::OperationTimeout);
+    }
+
+    #[tokio::test]
+    async fn nonsense_and_endless_lines_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = script(folder.path(), "echo '{\"id\":\"x\"'");
+        let error = probe(&path, false).await.unwrap_err();
+        assert!(error.detail().contains("qemu-system-x86_64"), "{error}");
+        let path = script(folder.path(), "exec cat /dev/zero");
+        let error = probe(&path, false).await.unwrap_err();
+        assert_eq!(error.code(), Code::InternalError);
+    }
+
+    #[tokio::test]
+    async fn a_kvm_that_hangs_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = String::from("case \"$*\" in *accel=kvm*) exec sleep 1000;; esac\n");
+        for (id, question) in answers::for_tcg("x86_64").iter().enumerate() {
+            let answer = match question.execute {
+                "query-version" => r#"{"qemu":{"major":9,"minor":0,"micro":0},"package":""}"#,
+                "query-target" => r#"{"arch":"x86_64"}"#,
+                _ => "[]",
+            };
+            let refused = question.execute == "query-cpu-model-expansion";
+            let key = if refused { "error" } else { "return" };
+            text.push_str(&format!("echo '{{\"id\":{id},\"{key}\":{answer}}}'\n"));
+        }
+        let path = script(folder.path(), &text);
+        let deadlines = Deadlines {
+            kvm: Duration::from_millis(50),
+            ..DEADLINES
+        };
+        let caps = probe_within(&path, true, deadlines).await.unwrap();
+        assert!(caps.kvm.is_none());
+        assert!(caps.kvm_refused.unwrap().contains("did not answer within"));
     }
 }

@@ -163,19 +163,17 @@ impl Capabilities {
     /// binary serves the architecture, else those of [`BinaryCache::get`].
     pub async fn choose(&self, query: Query<'_>) -> Result<Choice> {
         let invalid = |detail: String| Error::new(Code::InvalidArg, Domain::Qemu, detail);
-        let given = |text: Option<&str>| text.map(str::to_owned).filter(|text| !text.is_empty());
-        let virt = given(query.virt);
-        if let Some(virt) = virt.as_deref().filter(|virt| !DOMAIN_TYPES.contains(virt)) {
+        if let Some(virt) = query.virt.filter(|virt| !DOMAIN_TYPES.contains(virt)) {
             return Err(invalid(format!("unknown virttype: {virt}")));
         }
-        let wanted = match given(query.arch) {
+        let wanted = match query.arch {
             None => None,
             Some(name) => {
-                Some(arch::by_name(&name).ok_or_else(|| invalid(format!("unknown architecture: {name}")))?)
+                Some(arch::by_name(name).ok_or_else(|| invalid(format!("unknown architecture: {name}")))?)
             }
         };
-        let caps = match given(query.emulator) {
-            Some(path) => self.binaries.get(Path::new(&path)).await?,
+        let caps = match query.emulator {
+            Some(path) => self.binaries.get(Path::new(path)).await?,
             None => {
                 let native = self.host().architecture();
                 self.binaries
@@ -201,19 +199,15 @@ impl Capabilities {
                 return Err(invalid(detail));
             }
         };
-        let accel = match virt.as_deref() {
-            None if caps.has_kvm() => Accel::Kvm,
-            None | Some("qemu") => Accel::Tcg,
-            Some("kvm") if caps.has_kvm() => Accel::Kvm,
-            Some(other) => {
-                return Err(invalid(format!(
-                    "Emulator '{path}' does not support virt type '{other}'"
-                )));
-            }
+        let accel = match query.virt {
+            None if caps.has_kvm() => Some(Accel::Kvm),
+            None | Some("qemu") => Some(Accel::Tcg),
+            Some("kvm") if caps.has_kvm() => Some(Accel::Kvm),
+            Some(_) => None,
         };
-        let accelerated = caps.accel(accel).unwrap_or(&caps.tcg);
-        let machine = match given(query.machine) {
-            Some(name) => accelerated.machine(&name).ok_or_else(|| {
+        let accelerated = accel.and_then(|accel| caps.accel(accel)).unwrap_or(&caps.tcg);
+        let machine = match query.machine {
+            Some(name) => accelerated.machine(name).ok_or_else(|| {
                 invalid(format!(
                     "the machine '{name}' is not supported by emulator '{path}'"
                 ))
@@ -224,6 +218,10 @@ impl Capabilities {
                 ))
             })?,
         };
+        let accel = accel.ok_or_else(|| {
+            let virt = query.virt.unwrap_or_default();
+            invalid(format!("Emulator '{path}' does not support virt type '{virt}'"))
+        })?;
         let machine = machine.clone();
         Ok(Choice {
             accel,
@@ -269,8 +267,8 @@ impl Capabilities {
     /// The names of an architecture's processor models; empty when every name is accepted.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] for an unknown architecture, else those of [`BinaryCache::default_for`] where the names
-    /// must come from QEMU.
+    /// [`Code::InvalidArg`] for an unknown architecture, [`Code::NoSupport`] for one whose processors have no models,
+    /// else those of [`BinaryCache::default_for`] where the names must come from QEMU.
     pub async fn cpu_models(&self, name: &str) -> Result<Vec<String>> {
         let known = arch::by_name(name).ok_or_else(|| {
             Error::new(
@@ -279,12 +277,18 @@ impl Capabilities {
                 format!("cannot find architecture {name}"),
             )
         })?;
-        if !matches!(known.name, "i686" | "x86_64") {
-            return Ok(Vec::new());
-        }
+        let family = match known.name {
+            "i686" | "x86_64" => "x86",
+            "ppc64" | "ppc64le" => "ppc64",
+            "aarch64" | "armv6l" | "armv7l" | "loongarch64" | "riscv64" | "s390x" => return Ok(Vec::new()),
+            other => {
+                let detail = format!("'{other}' architecture is not supported by CPU driver");
+                return Err(Error::new(Code::NoSupport, Domain::Cpu, detail));
+            }
+        };
         let host = self.host().clone();
         let listed = tokio::task::spawn_blocking(move || {
-            let catalogue = host.catalogue()?;
+            let catalogue = host.catalogue_of(family)?;
             Some(catalogue.models().map(|model| model.name().to_owned()).collect())
         });
         if let Some(names) = listed.await.map_err(lost)? {
@@ -295,6 +299,38 @@ impl Capabilities {
         Ok(named
             .filter(|name| !matches!(name.as_str(), "base" | "host" | "max"))
             .collect())
+    }
+
+    /// The most processors of a guest of a domain type, or of one whose type is not told.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] for a type that is not this driver's, else those of [`BinaryCache::default_for`].
+    pub async fn max_vcpus(&self, virt: Option<&str>) -> Result<u32> {
+        match virt {
+            // What libvirt has always answered for emulation, whatever the machine type takes.
+            None | Some("qemu" | "kqemu") => Ok(16),
+            Some("kvm") => {
+                let caps = self.binaries.default_for(&self.host().architecture()).await?;
+                let machines = caps.kvm.as_ref().map_or(&[][..], |kvm| &kvm.machines);
+                let most = machines.iter().map(|machine| machine.max_cpus).max();
+                most.ok_or_else(|| {
+                    let reason = caps
+                        .kvm_refused
+                        .as_deref()
+                        .unwrap_or("the host has no usable KVM device");
+                    Error::new(
+                        Code::InvalidArg,
+                        Domain::Qemu,
+                        format!("no guests of type 'kvm' here: {reason}"),
+                    )
+                })
+            }
+            Some(other) => Err(Error::new(
+                Code::InvalidArg,
+                Domain::Qemu,
+                format!("unknown type '{other}'"),
+            )),
+        }
     }
 }
 
