@@ -8,7 +8,7 @@
 //! what it needs to answer truthfully, and starts everything slow (probing binaries, reaching hypervisors) as tasks.
 
 use crate::config::DaemonConfig;
-use crate::{Layout, Workers};
+use crate::{Layout, Routes, Workers};
 use error::Result;
 use std::future::Future;
 use std::sync::Arc;
@@ -45,6 +45,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// # Errors
     /// Whatever keeps it from answering truthfully; the daemon then ends and says so.
     fn open(instance: Instance) -> impl Future<Output = Result<Arc<Self>>> + Send;
+
+    /// Registers who serves what. Authentication and `connect_supports_feature` are served by the daemon.
+    fn routes(routes: &mut Routes<Self>);
 
     /// Whether it has the feature of that number (`connect_supports_feature`); the connection's own are answered
     /// before it is asked.

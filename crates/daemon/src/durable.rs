@@ -66,6 +66,24 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Puts a symbolic link to `target` at `path` for good, in place of what is there.
+///
+/// # Errors
+/// The system's, with the step and the path.
+pub fn link(target: &Path, path: &Path) -> io::Result<()> {
+    let fresh = fresh_name(path)?;
+    remove_left_over(&fresh)?;
+    let placed = std::os::unix::fs::symlink(target, &fresh)
+        .map_err(|source| told(source, "cannot create the link", &fresh))
+        .and_then(|()| fs::rename(&fresh, path).map_err(|source| told(source, "cannot put in place", path)));
+    if let Err(failure) = placed {
+        // The failure is what the caller needs; a left-over is harmless.
+        let _ = fs::remove_file(&fresh);
+        return Err(failure);
+    }
+    sync_folder(path)
+}
+
 /// Creates the folder `path` with those permission bits, and what leads to it with 0755, unless it is there; the
 /// bits of a folder that exists are left alone.
 ///
@@ -99,13 +117,7 @@ fn fresh_name(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn write(fresh: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    // A left-over may be anything, a link included; what is opened here is always a file of our own.
-    match fs::remove_file(fresh) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(told(source, "cannot remove the left-over", fresh));
-        }
-        _ => {}
-    }
+    remove_left_over(fresh)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -116,6 +128,16 @@ fn write(fresh: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_data())
         .map_err(|source| told(source, "cannot write", fresh))
+}
+
+/// A left-over may be anything, a link included; what is made in its place is always our own.
+fn remove_left_over(fresh: &Path) -> io::Result<()> {
+    match fs::remove_file(fresh) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(told(source, "cannot remove the left-over", fresh))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -168,6 +190,16 @@ mod tests {
         std::os::unix::fs::symlink(&victim, dir.path().join("a.xml.new")).unwrap();
         replace(&dir.path().join("a.xml"), b"one").unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_link_replaces_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.xml");
+        link(Path::new("/one"), &path).unwrap();
+        link(Path::new("/two"), &path).unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/two"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What every daemon shares: flags, configuration, sockets, activation, idle exit, admin, logging.
 
+mod access;
 mod activation;
 pub mod config;
 mod detach;
 mod driver;
 pub mod durable;
+pub mod events;
 mod flags;
 mod layout;
 pub mod logging;
 mod pid_file;
+mod routes;
 mod sockets;
 mod workers;
 
@@ -16,5 +19,6 @@ pub use driver::{Driver, Info, Instance};
 pub use flags::{COMPATIBLE_VERSION, Exit, Flags, Parsed};
 pub use layout::{Layout, LayoutError, Mode, ROOT_VARIABLE};
 pub use pid_file::{PidFile, PidFileError};
+pub use routes::Routes;
 pub use sockets::{Kind, socket_name};
 pub use workers::{LIMIT_MAX, Limits, Numbers, Workers};

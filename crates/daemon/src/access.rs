@@ -1,0 +1,315 @@
+//! Who may call what: authentication first, then an open connection, then what a read-only client may do.
+//!
+//! The rules come from the procedures' own lines. A read-only client may do what needs no other permission than looking
+//! (`read`, `getattr`, `search_...`); where a flag of the call asks for more (`VIR_DOMAIN_XML_SECURE`), the flag decides.
+
+use error::{Code, Domain, Error, Result};
+use protocol::remote::procedure as remote;
+use protocol::{Body, Kind, Procedure, ProcedureInfo, Program, When};
+use rpc::Session;
+use std::sync::atomic::{AtomicBool, Ordering};
+use xdr::Schema;
+
+/// Whether a session has opened its connection; kept with the session.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(AtomicBool);
+
+impl Opened {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Whether a session may call a procedure at all.
+///
+/// # Errors
+/// What it has to do before, or that it never may.
+pub(crate) fn gate(
+    session: &Session,
+    program: &'static Program,
+    procedure: &'static ProcedureInfo,
+) -> Result<()> {
+    let handshake = program.number == protocol::remote::PROGRAM.number && procedure.name.starts_with("auth_");
+    if handshake {
+        return Ok(());
+    }
+    if !session.authenticated() {
+        return Err(Error::new(Code::Rpc, Domain::Rpc, "authentication required"));
+    }
+    if session.read_only() && !read_only(procedure) {
+        return Err(denied(
+            procedure,
+            format_args!("read only access prevents {}", function(procedure.name)),
+        ));
+    }
+    if !before_open(program, procedure) && !session.state::<Opened>().get() {
+        return Err(not_open());
+    }
+    Ok(())
+}
+
+/// What a call is told that comes before `connect_open`.
+pub(crate) fn not_open() -> Error {
+    Error::new(Code::InternalError, Domain::Rpc, "hypervisor connection not open")
+}
+
+/// What may be asked before the connection is open, beside authentication.
+fn before_open(program: &Program, procedure: &ProcedureInfo) -> bool {
+    program.number == protocol::remote::PROGRAM.number
+        && [
+            remote::ConnectOpen::INFO.number,
+            remote::ConnectClose::INFO.number,
+            remote::ConnectSupportsFeature::INFO.number,
+        ]
+        .contains(&procedure.number)
+}
+
+/// Whether a permission is for looking only.
+fn looks(permission: &str) -> bool {
+    matches!(permission, "" | "read" | "getattr") || permission.starts_with("search_")
+}
+
+/// Whether a procedure changes nothing unless a flag says otherwise.
+fn read_only(procedure: &ProcedureInfo) -> bool {
+    procedure
+        .acl
+        .iter()
+        .all(|rule| rule.when != When::Always || looks(rule.permission))
+}
+
+/// A value in a call's arguments that a read-only client may not give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forbidden {
+    /// How many bytes before the end of the arguments the field starts.
+    from_end: usize,
+    /// How the field's value is judged.
+    value: ForbiddenValue,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ForbiddenValue {
+    /// Any of these bits.
+    Bits(u32),
+    /// This value.
+    Exactly(u32),
+    /// Whatever it is: this version cannot judge it.
+    Always,
+}
+
+/// The public headers' values of the flags that rules speak of.
+const FLAGS: &[(&str, u32)] = &[
+    ("VIR_DOMAIN_XML_SECURE", 1),
+    ("VIR_DOMAIN_XML_MIGRATABLE", 8),
+    ("VIR_DOMAIN_SNAPSHOT_XML_SECURE", 1),
+    ("VIR_DOMAIN_SAVE_IMAGE_XML_SECURE", 1),
+    ("VIR_DOMAIN_CHECKPOINT_XML_SECURE", 1),
+    ("VIR_DOMAIN_VCPU_GUEST", 8),
+    ("VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT", 1),
+];
+
+/// What a read-only client may not ask of a procedure that it may call.
+pub(crate) fn forbidden(procedure: &ProcedureInfo) -> Vec<Forbidden> {
+    if !read_only(procedure) {
+        return Vec::new();
+    }
+    let rules = procedure.acl.iter().filter(|rule| !looks(rule.permission));
+    rules
+        .map(|rule| {
+            let (field, value) = match rule.when {
+                When::Set(flag) => ("flags", known(flag).map(ForbiddenValue::Bits)),
+                When::Field(field, value) => (field, known(value).map(ForbiddenValue::Exactly)),
+                When::Unset(_) | When::Always => ("flags", None),
+            };
+            match (from_end(procedure, field), value) {
+                (Some(from_end), Some(value)) => Forbidden { from_end, value },
+                _ => Forbidden {
+                    from_end: 4,
+                    value: ForbiddenValue::Always,
+                },
+            }
+        })
+        .collect()
+}
+
+fn known(name: &str) -> Option<u32> {
+    FLAGS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| *value)
+}
+
+/// How many bytes before the end of a call's arguments a field starts, if all from there on are words.
+fn from_end(procedure: &ProcedureInfo, field: &str) -> Option<usize> {
+    let Kind::Call {
+        args: Body { schema, .. },
+        ..
+    } = &procedure.kind
+    else {
+        return None;
+    };
+    let Schema::Struct(fields) = schema() else {
+        return None;
+    };
+    let words = fields
+        .iter()
+        .rev()
+        .take_while(|(_, schema)| matches!(schema, Schema::Int | Schema::UnsignedInt));
+    words
+        .map(|(name, _)| *name)
+        .position(|name| name == field)
+        .map(|behind| 4 * (behind + 1))
+}
+
+/// Judges the arguments of a read-only client's call.
+///
+/// # Errors
+/// It asks for more than looking.
+pub(crate) fn judge(procedure: &ProcedureInfo, rules: &[Forbidden], arguments: &[u8]) -> Result<()> {
+    for rule in rules {
+        let word = arguments
+            .len()
+            .checked_sub(rule.from_end)
+            .and_then(|start| arguments.get(start..)?.first_chunk::<4>())
+            .map(|word| u32::from_be_bytes(*word));
+        let refused = match (rule.value, word) {
+            (ForbiddenValue::Bits(bits), Some(word)) => word & bits != 0,
+            (ForbiddenValue::Exactly(value), Some(word)) => word == value,
+            (ForbiddenValue::Always, _) | (_, None) => true,
+        };
+        if refused {
+            let function = function(procedure.name);
+            let secure = procedure.acl.iter().any(|rule| rule.permission == "read_secure");
+            return Err(if secure {
+                denied(procedure, format_args!("{function} with secure flag"))
+            } else {
+                denied(procedure, format_args!("read only access prevents {function}"))
+            });
+        }
+    }
+    Ok(())
+}
+
+fn denied(procedure: &ProcedureInfo, text: std::fmt::Arguments<'_>) -> Error {
+    let object = procedure.acl.first().map_or("", |rule| rule.object);
+    let domain = match object {
+        "domain" => Domain::Domain,
+        "network" | "network_port" => Domain::Network,
+        "storage_pool" | "storage_vol" => Domain::Storage,
+        "secret" => Domain::Secret,
+        "nwfilter" | "nwfilter_binding" => Domain::Nwfilter,
+        "node_device" => Domain::Nodedev,
+        "interface" => Domain::Interface,
+        _ => Domain::Rpc,
+    };
+    Error::new(Code::OperationDenied, domain, text.to_string())
+}
+
+/// The public API's name of a procedure: `domain_get_xml_desc` is `virDomainGetXMLDesc`.
+fn function(procedure: &str) -> String {
+    let mut name = String::from("vir");
+    for word in procedure.split('_') {
+        match word {
+            "xml" | "uuid" | "io" | "fs" | "cpu" | "nmi" | "tls" | "os" => {
+                name.push_str(&word.to_ascii_uppercase())
+            }
+            "nwfilter" => name.push_str("NWFilter"),
+            "iothread" => name.push_str("IOThread"),
+            _ => {
+                let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+                name.push_str(&first.to_ascii_uppercase());
+                name.push_str(rest);
+            }
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::remote as types;
+
+    fn line<P: Procedure>() -> &'static ProcedureInfo {
+        P::INFO
+    }
+
+    #[test]
+    fn looking_is_all_a_read_only_client_may() {
+        for allowed in [
+            line::<remote::ConnectOpen>(),
+            line::<remote::ConnectListAllDomains>(),
+            line::<remote::DomainGetInfo>(),
+            line::<remote::DomainGetXmlDesc>(),
+            line::<remote::ConnectDomainEventCallbackRegisterAny>(),
+        ] {
+            assert!(read_only(allowed), "{}", allowed.name);
+        }
+        for denied in [
+            line::<remote::DomainDestroy>(),
+            line::<remote::DomainDefineXmlFlags>(),
+            line::<remote::DomainScreenshot>(),
+            line::<remote::DomainOpenConsole>(),
+            line::<remote::DomainReboot>(),
+            line::<remote::SecretGetValue>(),
+            line::<protocol::qemu::procedure::DomainMonitorCommand>(),
+        ] {
+            assert!(!read_only(denied), "{}", denied.name);
+        }
+    }
+
+    #[test]
+    fn a_flag_may_ask_for_more_than_looking() {
+        let info = line::<remote::DomainGetXmlDesc>();
+        let dom = types::Domain {
+            name: "a".to_owned(),
+            uuid: [1; 16],
+            id: -1,
+        };
+        let judged = |flags| {
+            let args = types::DomainGetXmlDescArgs {
+                dom: dom.clone(),
+                flags,
+            };
+            judge(info, &forbidden(info), &xdr::to_bytes(&args).unwrap())
+        };
+        assert!(judged(0).is_ok() && judged(2).is_ok());
+        for flags in [1, 8, 3] {
+            let refusal = judged(flags).unwrap_err();
+            assert_eq!(
+                refusal.to_string(),
+                "operation forbidden: virDomainGetXMLDesc with secure flag"
+            );
+        }
+        let info = line::<remote::DomainInterfaceAddresses>();
+        let judged = |source| {
+            let args = types::DomainInterfaceAddressesArgs {
+                dom: dom.clone(),
+                source,
+                flags: 0,
+            };
+            judge(info, &forbidden(info), &xdr::to_bytes(&args).unwrap())
+        };
+        assert!(judged(0).is_ok() && judged(1).is_err());
+    }
+
+    #[test]
+    fn every_rule_of_the_table_can_be_judged() {
+        for program in protocol::PROGRAMS {
+            for procedure in program.procedures {
+                for rule in forbidden(procedure) {
+                    assert_ne!(rule.value, ForbiddenValue::Always, "{}", procedure.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn functions_are_named_as_users_know_them() {
+        assert_eq!(function("domain_define_xml_flags"), "virDomainDefineXMLFlags");
+        assert_eq!(function("nwfilter_undefine"), "virNWFilterUndefine");
+    }
+}

@@ -1,0 +1,125 @@
+//! The driver's table of procedures, with the daemon's own entries and its guards.
+
+use crate::Driver;
+use crate::access::{self, Forbidden, Opened};
+use error::{Code, Domain, Error, Result};
+use protocol::remote::{self, procedure};
+use protocol::{Procedure, Program};
+use rpc::{Context, Handler, Router};
+use std::future::Future;
+
+/// The RPC layer's own features of `connect_supports_feature`.
+mod feature {
+    pub(super) const FD_PASSING: i32 = 8;
+    pub(super) const PROGRAM_KEEPALIVE: i32 = 10;
+    pub(super) const REMOTE_EVENT_CALLBACK: i32 = 14;
+    pub(super) const REMOTE_CLOSE_CALLBACK: i32 = 15;
+}
+
+/// Where a driver registers who serves what.
+#[derive(Debug)]
+pub struct Routes<D> {
+    router: Router<D>,
+}
+
+impl<D: Driver> Routes<D> {
+    /// The finished table of a driver.
+    pub(crate) fn of_driver() -> Router<D> {
+        let mut routes = Self {
+            router: Router::new(),
+        };
+        D::routes(&mut routes);
+        let mut router = routes.router;
+        router.on::<procedure::AuthList, _>(auth_list);
+        router.on::<procedure::ConnectSupportsFeature, _>(supports_feature);
+        router.gate(access::gate);
+        router
+    }
+
+    /// Serves `P` with `handler`, which is every `async fn(Context<D>, P::Args) -> error::Result<P::Ret>`; a later
+    /// handler replaces an earlier one. A program counts as served when one of its procedures is: the others then
+    /// answer that they are not supported.
+    pub fn on<P: Procedure, H: Handler<D, P>>(&mut self, handler: H) -> &mut Self {
+        let rules = access::forbidden(P::INFO);
+        let opens = std::ptr::eq(P::INFO, procedure::ConnectOpen::INFO);
+        if rules.is_empty() && !opens {
+            self.router.on::<P, _>(handler);
+        } else {
+            self.router.on::<P, _>(Guarded {
+                handler,
+                rules,
+                opens,
+            });
+        }
+        self
+    }
+
+    /// Serves `program` although it may have no handler.
+    pub fn serve_program(&mut self, program: &'static Program) -> &mut Self {
+        self.router.serve_program(program);
+        self
+    }
+}
+
+/// A handler with what has to be done around it.
+struct Guarded<H> {
+    handler: H,
+    /// What a read-only client may not ask.
+    rules: Vec<Forbidden>,
+    /// Whether its success opens the connection.
+    opens: bool,
+}
+
+impl<D, P, H> Handler<D, P> for Guarded<H>
+where
+    D: Send + Sync + 'static,
+    P: Procedure,
+    H: Handler<D, P>,
+{
+    fn call(&self, ctx: Context<D>, args: P::Args) -> impl Future<Output = Result<P::Ret>> + Send + 'static {
+        let session = ctx.session.clone();
+        let judged = if session.read_only() && !self.rules.is_empty() {
+            xdr::to_bytes(&args)
+                .map_err(|failure| Error::new(Code::Rpc, Domain::Rpc, failure.to_string()))
+                .and_then(|bytes| access::judge(P::INFO, &self.rules, &bytes))
+        } else {
+            Ok(())
+        };
+        let work = judged.map(|()| self.handler.call(ctx, args));
+        let opens = self.opens;
+        async move {
+            let ret = work?.await?;
+            if opens {
+                session.state::<Opened>().set();
+            }
+            Ok(ret)
+        }
+    }
+}
+
+/// The sockets here ask for no proof: who may open one may use it.
+async fn auth_list<D>(_: Context<D>, (): ()) -> Result<remote::AuthListRet> {
+    Ok(remote::AuthListRet {
+        types: vec![remote::AuthType::RemoteAuthNone],
+    })
+}
+
+async fn supports_feature<D: Driver>(
+    ctx: Context<D>,
+    args: remote::ConnectSupportsFeatureArgs,
+) -> Result<remote::ConnectSupportsFeatureRet> {
+    let supported = match args.feature {
+        feature::PROGRAM_KEEPALIVE => {
+            // Who asks answers.
+            ctx.session.enable_keepalive();
+            true
+        }
+        _ if !ctx.session.state::<Opened>().get() => return Err(access::not_open()),
+        feature::FD_PASSING => ctx.session.passes_fds(),
+        feature::REMOTE_EVENT_CALLBACK | feature::REMOTE_CLOSE_CALLBACK => true,
+        other => ctx.driver.supports_feature(other),
+    };
+    Ok(remote::ConnectSupportsFeatureRet {
+        supported: i32::from(supported),
+    })
+}
