@@ -71,7 +71,8 @@ pub trait Inbound: Send {
     /// Called in each turn, before packets: the time to go on with what was put off.
     fn resume(&mut self);
 
-    /// Whether a packet with this header is taken now. If not, reading stops; [`Link::wake`] starts it again.
+    /// Whether a packet with this header, be it of a stream or keepalive, is taken now. If not, reading stops;
+    /// [`Link::wake`] starts it again.
     fn admits(&mut self, header: &Header) -> bool;
 
     /// Takes a packet.
@@ -351,7 +352,7 @@ impl<I: Inbound> Task<I> {
                     return Err(CloseReason::Peer);
                 }
                 Poll::Ready(Ok((count, fd))) => {
-                    self.reader.received(count, fd);
+                    self.reader.received(count, fd)?;
                     if let Some(pulse) = &mut self.pulse {
                         pulse.heard(Instant::now());
                     }
@@ -390,7 +391,7 @@ impl<I: Inbound> Task<I> {
             let header = frame.header;
             let stream = matches!(header.r#type, MessageType::Stream | MessageType::StreamHole);
             let probe = header.prog == keepalive::PROGRAM.number;
-            if !stream && !probe && !self.inbound.admits(&header) {
+            if !self.inbound.admits(&header) {
                 return Ok(false);
             }
             *budget -= 1;

@@ -98,12 +98,19 @@ impl FrameReader {
     }
 
     /// The first `count` bytes of the room hold data now; `fd` came with the last of them.
-    pub fn received(&mut self, count: usize, fd: Option<OwnedFd>) {
+    ///
+    /// # Errors
+    /// [`FrameError::DescriptorUnexpected`] when more descriptors wait for their packet than one may have.
+    pub fn received(&mut self, count: usize, fd: Option<OwnedFd>) -> Result<(), FrameError> {
         self.filled.end = self.filled.end.saturating_add(count).min(self.buffer.len());
         if let Some(fd) = fd {
-            self.fds
-                .push_back(((self.position + self.filled.len() as u64).saturating_sub(1), fd));
+            if self.fds.len() >= limits::DESCRIPTORS {
+                return Err(FrameError::DescriptorUnexpected);
+            }
+            let place = self.position + self.filled.len() as u64;
+            self.fds.push_back((place.saturating_sub(1), fd));
         }
+        Ok(())
     }
 
     /// Nothing more to read for now: gives back what an idle connection does not need.
@@ -218,5 +225,189 @@ impl FrameReader {
     /// How many bytes are allocated.
     pub fn allocated(&self) -> usize {
         self.buffer.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Packet;
+    use proptest::prelude::*;
+    use protocol::net::Status;
+
+    fn header(r#type: MessageType, serial: u32) -> Header {
+        Header {
+            prog: 0x2000_8086,
+            vers: 1,
+            proc: 1,
+            r#type,
+            serial,
+            status: Status::Ok,
+        }
+    }
+
+    fn feed(reader: &mut FrameReader, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = reader.room();
+            let count = room.len().min(bytes.len());
+            let (now, later) = bytes.split_at(count);
+            room[..count].copy_from_slice(now);
+            reader.received(count, None).unwrap();
+            bytes = later;
+        }
+    }
+
+    fn descriptor() -> OwnedFd {
+        std::fs::File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn packets_may_be_split_at_every_byte() {
+        let mut bytes = Packet::raw(header(MessageType::Call, 1), b"\0\0\0\x04test")
+            .unwrap()
+            .bytes()
+            .to_vec();
+        bytes.extend_from_slice(Packet::raw(header(MessageType::Stream, 2), &[]).unwrap().bytes());
+        for cut in 0..=bytes.len() {
+            let mut reader = FrameReader::new();
+            let mut seen = Vec::new();
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                feed(&mut reader, part);
+                while let Some(frame) = reader.peek().unwrap() {
+                    seen.push((frame.header.serial, reader.body(&frame).to_vec()));
+                    assert!(reader.take_fds(&frame).unwrap().is_empty());
+                    reader.consume(&frame);
+                }
+            }
+            assert_eq!(seen, [(1, b"\0\0\0\x04test".to_vec()), (2, Vec::new())]);
+            assert_eq!(reader.end(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_length_outside_the_limits_is_refused_before_room_is_made() {
+        for length in [0, 3, 4, 27, 33_554_437, u32::MAX] {
+            let mut reader = FrameReader::new();
+            feed(&mut reader, &length.to_be_bytes());
+            assert_eq!(reader.peek(), Err(FrameError::Length(length)));
+            assert_eq!(reader.allocated(), IDLE);
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_with_what_is_there_and_shrinks_again() {
+        let mut reader = FrameReader::new();
+        let mut bytes = Packet::raw(header(MessageType::Stream, 1), &[7; 1 << 20])
+            .unwrap()
+            .bytes()
+            .to_vec();
+        bytes[..4].copy_from_slice(&(LONGEST as u32).to_be_bytes());
+        feed(&mut reader, &bytes[..IDLE]);
+        assert_eq!(reader.peek(), Ok(None));
+        assert!(
+            reader.room().len() <= 2 * IDLE,
+            "an announcement alone allocates nothing"
+        );
+
+        let mut reader = FrameReader::new();
+        let packet = Packet::raw(header(MessageType::Stream, 1), &[7; 1 << 20]).unwrap();
+        for part in packet.bytes().chunks(1000) {
+            feed(&mut reader, part);
+            if let Some(frame) = reader.peek().unwrap() {
+                assert_eq!(reader.body(&frame), &[7; 1 << 20]);
+                reader.consume(&frame);
+            }
+        }
+        assert!(reader.allocated() > 1 << 20);
+        reader.rest();
+        reader.room();
+        assert!(reader.allocated() <= 8192);
+    }
+
+    #[test]
+    fn descriptors_belong_where_they_were_announced() {
+        let packet = Packet::with_fds(
+            header(MessageType::Call, 1),
+            &5u32,
+            vec![descriptor(), descriptor()],
+        )
+        .unwrap();
+        let with = |places: &[Option<()>]| {
+            let mut reader = FrameReader::new();
+            feed(&mut reader, packet.bytes());
+            for place in places {
+                reader.room()[0] = 0;
+                reader.received(1, place.map(|()| descriptor())).unwrap();
+            }
+            reader
+        };
+        let mut reader = with(&[Some(())]);
+        assert_eq!(reader.peek(), Ok(None), "one is still to come");
+        reader.room()[0] = 0;
+        reader.received(1, Some(descriptor())).unwrap();
+        let frame = reader.peek().unwrap().unwrap();
+        assert_eq!(frame.header.r#type, MessageType::CallWithFds);
+        assert_eq!(reader.body(&frame), 5u32.to_be_bytes());
+        assert_eq!(reader.take_fds(&frame).unwrap().len(), 2);
+        reader.consume(&frame);
+        assert_eq!(reader.end(), Ok(()));
+
+        let mut reader = with(&[Some(()), None]);
+        let frame = reader.peek().unwrap().unwrap();
+        assert_eq!(
+            reader.take_fds(&frame).map(|_| ()),
+            Err(FrameError::DescriptorMissing)
+        );
+
+        let mut reader = FrameReader::new();
+        let plain = Packet::raw(header(MessageType::Call, 1), &[]).unwrap();
+        feed(&mut reader, &plain.bytes()[..10]);
+        let room = reader.room();
+        room[..18].copy_from_slice(&plain.bytes()[10..]);
+        reader.received(18, Some(descriptor())).unwrap();
+        let frame = reader.peek().unwrap().unwrap();
+        assert_eq!(
+            reader.take_fds(&frame).map(|_| ()),
+            Err(FrameError::DescriptorUnexpected)
+        );
+    }
+
+    #[test]
+    fn more_descriptors_than_allowed_are_refused_at_the_announcement() {
+        let mut bytes = Packet::raw(header(MessageType::CallWithFds, 1), &33u32.to_be_bytes()).unwrap();
+        let mut reader = FrameReader::new();
+        feed(&mut reader, bytes.bytes());
+        assert_eq!(reader.peek(), Err(FrameError::TooManyDescriptors(33)));
+        bytes = Packet::raw(header(MessageType::CallWithFds, 1), &[]).unwrap();
+        let mut reader = FrameReader::new();
+        feed(&mut reader, bytes.bytes());
+        assert_eq!(reader.peek(), Err(FrameError::NoDescriptorCount));
+    }
+
+    proptest! {
+        #[test]
+        fn any_packets_in_any_parts_come_out_as_they_went_in(
+            bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9000), 1..8),
+            parts in prop::collection::vec(1usize..5000, 1..20),
+        ) {
+            let mut bytes = Vec::new();
+            for (serial, body) in bodies.iter().enumerate() {
+                bytes.extend_from_slice(Packet::raw(header(MessageType::Stream, serial as u32), body).unwrap().bytes());
+            }
+            let mut reader = FrameReader::new();
+            let mut seen = Vec::new();
+            let mut rest = bytes.as_slice();
+            for part in parts.iter().cycle() {
+                let (now, later) = rest.split_at((*part).min(rest.len()));
+                feed(&mut reader, now);
+                while let Some(frame) = reader.peek().unwrap() {
+                    seen.push(reader.body(&frame).to_vec());
+                    reader.consume(&frame);
+                }
+                rest = later;
+                if rest.is_empty() { break; }
+            }
+            prop_assert_eq!(seen, bodies);
+        }
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
 use protocol::net::{Header, MessageType, Status};
-use protocol::{Kind, Procedure, ProcedureInfo, Program};
+use protocol::{Direction, Kind, Procedure, ProcedureInfo, Program};
 
 use crate::packet::{Packet, rpc_error};
 use crate::session::Session;
@@ -129,11 +129,17 @@ impl<D> Context<D> {
     /// `VIR_ERR_RPC` when the procedure has no stream, the call has opened it already, or the client has too many.
     pub fn open_stream(&self) -> Result<Stream> {
         let name = self.call.procedure.name;
-        if self.call.procedure.stream.is_none() {
-            return Err(rpc_error(format!("{name} opens no stream")));
-        }
+        let declared = self
+            .call
+            .procedure
+            .stream
+            .ok_or_else(|| rpc_error(format!("{name} opens no stream")))?;
         let mut slot = self.call.stream.lock();
-        let state = StreamState::new(&self.call.header, Side::Server);
+        let state = StreamState::new(
+            &self.call.header,
+            Side::Server,
+            declared.direction == Direction::Read,
+        );
         if slot.is_some() || !self.session.link().add_stream(&state) {
             return Err(rpc_error(format!(
                 "{name} cannot open another stream with serial {} on this connection",

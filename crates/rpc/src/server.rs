@@ -15,8 +15,8 @@ use std::task::{Context as Waiting, Poll, Waker};
 
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
-use protocol::Priority;
 use protocol::net::{Header, MessageType};
+use protocol::{Priority, ProcedureInfo, keepalive};
 use tokio::time::Instant;
 
 use crate::connection::{CloseReason, Inbound, REPLY_MARK, run};
@@ -100,7 +100,7 @@ impl<D: Send + Sync + 'static> Server<D> {
                 .check(&self.session, &route)
                 .and_then(|()| match route.handler {
                     Some(handler) => handler.start(ctx, body),
-                    None => Err(Error::new(Code::NoSupport, Domain::Remote, route.procedure.name)),
+                    None => Err(unsupported(route.procedure)),
                 });
             let mut work = match begun {
                 Ok(work) => work,
@@ -142,6 +142,32 @@ impl Drop for Slot {
             self.session.link().wake();
         }
     }
+}
+
+/// What a client hears of a procedure that no handler serves: the name of the public function.
+fn unsupported(procedure: &ProcedureInfo) -> Error {
+    let words: Vec<&str> = procedure.name.split('_').collect();
+    let mut function = String::from("vir");
+    for word in &words {
+        match *word {
+            "xml" | "uuid" | "uri" | "id" | "cpu" | "os" => function.push_str(&word.to_uppercase()),
+            _ => {
+                let (first, rest) = word.split_at_checked(1).unwrap_or_default();
+                function.push_str(&first.to_uppercase());
+                function.push_str(rest);
+            }
+        }
+    }
+    let domain = match words.first() {
+        Some(&"domain") => Domain::Domain,
+        Some(&"network") => Domain::Network,
+        Some(&"storage") => Domain::Storage,
+        Some(&"interface") => Domain::Interface,
+        Some(&"secret") => Domain::Secret,
+        Some(&"nwfilter") => Domain::Nwfilter,
+        _ => Domain::None,
+    };
+    Error::new(Code::NoSupport, domain, function)
 }
 
 fn panicked(call: &Call) -> Error {
@@ -207,11 +233,13 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
     }
 
     fn admits(&mut self, header: &Header) -> bool {
-        if !matches!(header.r#type, MessageType::Call | MessageType::CallWithFds) {
-            return true;
-        }
         if self.session.link().reply_bytes() > REPLY_MARK {
             return false;
+        }
+        if !matches!(header.r#type, MessageType::Call | MessageType::CallWithFds)
+            || header.prog == keepalive::PROGRAM.number
+        {
+            return true;
         }
         if self.urgent(header) {
             self.free(true)

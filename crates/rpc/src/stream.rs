@@ -8,7 +8,7 @@
 //!   <----------------- STREAM CONTINUE, no body    "no more from me" (the server's `finish`)
 //!   STREAM OK ---------------------------------->  "done" (the client's `finish`)
 //!   <--------------------------------- STREAM OK   confirmed; the stream is gone
-//!   STREAM ERROR <----------------------------->   either side, at any time: broken off
+//!   STREAM ERROR <----------------------------->   either side, at any time: broken off; a server answers OK
 //! ```
 //!
 //! Neither side grows memory: what is to be sent waits in the sender once [`SEND_WINDOW`] bytes are queued, and once
@@ -101,6 +101,8 @@ pub(crate) struct StreamState {
     /// The header of its packets.
     header: Header,
     side: Side,
+    /// The client's end of it needs no judgement of the handler, which only sends.
+    confirms: bool,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -114,7 +116,7 @@ pub(crate) struct Delivered {
 }
 
 impl StreamState {
-    pub(crate) fn new(call: &Header, side: Side) -> Arc<Self> {
+    pub(crate) fn new(call: &Header, side: Side, confirms: bool) -> Arc<Self> {
         let header = Header {
             r#type: MessageType::Stream,
             status: Status::Continue,
@@ -123,6 +125,7 @@ impl StreamState {
         Arc::new(Self {
             header,
             side,
+            confirms,
             inner: Mutex::new(Inner {
                 inbox: VecDeque::new(),
                 inbox_bytes: 0,
@@ -194,6 +197,8 @@ impl StreamState {
     pub(crate) fn deliver(&self, header: &Header, body: &[u8]) -> Result<Delivered> {
         let mut inner = self.inner.lock();
         let mut then = Delivered::default();
+        // Once we said that we are done, only the end is of interest.
+        let listening = inner.ours == Ours::Open;
         let event = match (header.r#type, header.status) {
             (MessageType::StreamHole, Status::Continue) => {
                 let hole: StreamHole = xdr::from_bytes(body)
@@ -211,7 +216,7 @@ impl StreamState {
             (_, Status::Continue) => StreamEvent::Data(Bytes::copy_from_slice(body)),
             (_, Status::Ok) => {
                 inner.theirs = Theirs::Finished;
-                if inner.ours == Ours::Ending {
+                if inner.ours == Ours::Ending || self.confirms {
                     then.forget = true;
                     inner.ours = Ours::Done;
                     // A client asked and this is the answer; a server is asked and answers.
@@ -224,9 +229,9 @@ impl StreamState {
             (_, Status::Error) => {
                 inner.theirs = Theirs::Gone;
                 then.forget = true;
+                // A client that breaks off waits to hear that it was heard.
                 if self.side == Side::Server {
-                    let confirmed = rpc_error("stream aborted at client request");
-                    then.answer = Some(Packet::failure(self.header, &confirmed));
+                    then.answer = self.control(Status::Ok);
                 }
                 let why = xdr::from_bytes::<net::Error>(body).map_or_else(
                     |_| {
@@ -241,9 +246,7 @@ impl StreamState {
                 StreamEvent::Abort(why)
             }
         };
-        // Once we said that we are done, only the end is of interest.
-        let of_interest =
-            inner.ours == Ours::Open || (self.side == Side::Client && matches!(event, StreamEvent::Abort(_)));
+        let of_interest = listening || (self.side == Side::Client && matches!(event, StreamEvent::Abort(_)));
         if of_interest {
             inner.inbox_bytes += cost(&event);
             inner.inbox.push_back(event);
@@ -493,7 +496,7 @@ impl Link {
     /// # Errors
     /// `VIR_ERR_RPC` when the connection ended or has too many streams.
     pub fn offer_stream(self: &Arc<Self>, call: &Header) -> Result<(Stream, Offered)> {
-        let state = StreamState::new(call, Side::Client);
+        let state = StreamState::new(call, Side::Client, false);
         if !self.add_stream(&state) {
             return Err(rpc_error("no more streams can be opened on this connection"));
         }
