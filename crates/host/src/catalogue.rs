@@ -29,6 +29,7 @@ pub struct Catalogue {
 #[derive(Debug, Clone)]
 struct Feature {
     name: String,
+    migratable: bool,
     bits: Vec<Bit>,
 }
 
@@ -69,6 +70,33 @@ struct Pattern {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeatureSet(BTreeSet<usize>);
 
+impl FeatureSet {
+    /// Whether all of them are in `other` too.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
+    }
+
+    /// Whether any of them is in `other` too.
+    pub fn meets(&self, other: &Self) -> bool {
+        !self.0.is_disjoint(&other.0)
+    }
+
+    /// Adds those of `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
+    /// Takes those of `other` away.
+    pub fn remove(&mut self, other: &Self) {
+        self.0.retain(|at| !other.0.contains(at));
+    }
+
+    /// Keeps only those that are in `other` too.
+    pub fn keep(&mut self, other: &Self) {
+        self.0.retain(|at| other.0.contains(at));
+    }
+}
+
 /// A processor in words: the nearest model and what is different from it, in the catalogue's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<'a> {
@@ -98,11 +126,15 @@ impl Model {
         self.vendor.as_deref()
     }
 
+    /// The features that all versions of the model have.
+    pub fn features(&self) -> FeatureSet {
+        FeatureSet(self.agreed())
+    }
+
     fn fits(&self, vendor: Option<&str>) -> bool {
         self.vendor.is_none() || self.vendor.as_deref() == vendor
     }
 
-    /// The features that all versions of the model have.
     fn agreed(&self) -> BTreeSet<usize> {
         self.features.0.difference(&self.explicit.0).copied().collect()
     }
@@ -155,6 +187,18 @@ impl Catalogue {
         FeatureSet(names.into_iter().filter_map(|name| self.position(name)).collect())
     }
 
+    /// The names of a set in the catalogue's order.
+    pub fn names(&self, set: &FeatureSet) -> Vec<&str> {
+        let name = |&at: &usize| self.features.get(at).map(|feature| feature.name.as_str());
+        set.0.iter().filter_map(name).collect()
+    }
+
+    /// Those of a set that a guest can take along to another host.
+    pub fn migratable(&self, set: &FeatureSet) -> FeatureSet {
+        let stays = |at: &&usize| self.features.get(**at).is_some_and(|feature| feature.migratable);
+        FeatureSet(set.0.iter().filter(stays).copied().collect())
+    }
+
     /// The features of the host's own processor.
     pub fn of_host(&self, host: &Host) -> FeatureSet {
         let mut leaves = HashMap::new();
@@ -190,10 +234,25 @@ impl Catalogue {
         vendor: Option<&str>,
         signature: Option<Signature>,
     ) -> Option<Named<'_>> {
+        self.richest(features, vendor, signature, |model| model.for_host)
+    }
+
+    /// Names a guest's processor by the richest model that has nothing beyond `features`.
+    pub fn name_within(&self, features: &FeatureSet, vendor: Option<&str>) -> Option<Named<'_>> {
+        self.richest(features, vendor, None, |model| model.for_guest)
+    }
+
+    fn richest(
+        &self,
+        features: &FeatureSet,
+        vendor: Option<&str>,
+        signature: Option<Signature>,
+        possible: impl Fn(&Model) -> bool,
+    ) -> Option<Named<'_>> {
         let possible = self
             .models
             .iter()
-            .filter(|model| model.for_host && model.fits(vendor));
+            .filter(|model| possible(model) && model.fits(vendor));
         let differences = possible.filter_map(|model| {
             let agreed = model.agreed();
             let require = features.0.difference(&agreed).copied().collect();
@@ -249,11 +308,10 @@ impl Catalogue {
             (!difference.model.is_named_after(signature), weight)
         };
         let best = differences.min_by(|a, b| rank(a).cmp(&rank(b)).then(std::cmp::Ordering::Greater))?;
-        let name = |&at: &usize| self.features.get(at).map(|feature| feature.name.as_str());
         Some(Named {
             model: &best.model.name,
-            require: best.require.iter().filter_map(name).collect(),
-            disable: best.disable.iter().filter_map(name).collect(),
+            require: self.names(&FeatureSet(best.require)),
+            disable: self.names(&FeatureSet(best.disable)),
         })
     }
 
@@ -302,8 +360,10 @@ impl Catalogue {
                     }
                 }
                 let bits = node.children().filter_map(bit).collect();
+                let migratable = node.attribute("migratable") != Some("no");
                 self.features.push(Feature {
                     name: name.to_owned(),
+                    migratable,
                     bits,
                 });
             }

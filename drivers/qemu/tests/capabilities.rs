@@ -7,7 +7,7 @@
 )]
 
 use driver_qemu::binary::BinaryCache;
-use driver_qemu::capabilities::{Capabilities, Query, SecurityModel};
+use driver_qemu::capabilities::{BaselineOptions, Capabilities, Comparison, Query, SecurityModel};
 use error::Code;
 use host::Host;
 use std::io::Write;
@@ -176,5 +176,42 @@ async fn processor_models_are_named_for_x86_only() {
     assert_eq!(
         error.to_string(),
         "invalid argument: cannot find architecture bogus"
+    );
+}
+
+#[tokio::test]
+async fn processors_are_compared_with_what_guests_can_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(service) = service(folder.path()) else {
+        return;
+    };
+    if Host::local().catalogue().is_none() {
+        eprintln!("skipped: no catalogue of processors is installed");
+        return;
+    }
+    let emulated = Query {
+        arch: Some("x86_64"),
+        virt: Some("qemu"),
+        ..Query::default()
+    };
+    let cpu = |model: &str| format!("<cpu><arch>x86_64</arch><model>{model}</model></cpu>");
+    let compare = async |model: &str, fail| service.compare_cpu(&cpu(model), Some(emulated), fail).await;
+    assert_eq!(compare("qemu64", false).await.unwrap(), Comparison::Superset);
+    assert_eq!(
+        compare("SapphireRapids", false).await.unwrap(),
+        Comparison::Incompatible
+    );
+    assert_eq!(
+        compare("SapphireRapids", true).await.unwrap_err().code(),
+        Code::CpuIncompatible
+    );
+    let texts = vec![cpu("Nehalem"), cpu("Haswell")];
+    let common = service
+        .baseline_cpu(texts, Some(emulated), BaselineOptions::default())
+        .await
+        .unwrap();
+    assert!(
+        common.contains("<model fallback='forbid'>Nehalem</model>"),
+        "{common}"
     );
 }

@@ -126,7 +126,8 @@ pub fn best(caps: &BinaryCaps, accel: Accel, catalogue: &Catalogue) -> Option<Ho
     })
 }
 
-fn features(best: &Expansion, catalogue: &Catalogue) -> FeatureSet {
+/// Everything that is on, whether or not another host could take it over.
+pub(super) fn features(best: &Expansion, catalogue: &Catalogue) -> FeatureSet {
     catalogue.set(best.on.iter().chain(best.unmigratable.iter()))
 }
 

@@ -3,6 +3,7 @@
 //! [`Capabilities`] answers the calls. What costs time is kept: the guests' part of the document until a binary
 //! changes, the host's processor for good. What may change at any moment (cells, pages) is read at each call.
 
+mod compare;
 mod cpu;
 pub mod domain;
 pub mod firmware;
@@ -11,6 +12,7 @@ mod host;
 pub mod sysinfo;
 mod tools;
 
+pub use compare::{BaselineOptions, Comparison};
 pub use cpu::{HostModel, best};
 pub use host::SecurityModel;
 
@@ -301,6 +303,66 @@ impl Capabilities {
             .collect())
     }
 
+    /// Compares the processor that `text` describes with the host's, or, with a query, with the one that guests can
+    /// have there. `fail` turns an incompatible one into an error that says why.
+    ///
+    /// # Errors
+    /// [`Code::XmlError`] for a document that is none, [`Code::InternalError`] for an unknown model or feature,
+    /// [`Code::CpuIncompatible`] where `fail` asks for it, [`Code::NoSupport`] without a catalogue of processors, and
+    /// those of [`Self::choose`].
+    pub async fn compare_cpu(&self, text: &str, within: Option<Query<'_>>, fail: bool) -> Result<Comparison> {
+        let (text, choice) = (text.to_owned(), self.within(within).await?);
+        self.with_catalogue(move |host, catalogue| {
+            let available = available(host, catalogue, choice.as_ref())?;
+            compare::compare(&text, &available, catalogue, fail)
+        })
+        .await
+    }
+
+    /// The richest processor that all the described ones have in common, and that guests of a query can have.
+    ///
+    /// # Errors
+    /// As [`Self::compare_cpu`], [`Code::InvalidArg`] without any description and [`Code::OperationFailed`] when they
+    /// have nothing in common.
+    pub async fn baseline_cpu(
+        &self,
+        texts: Vec<String>,
+        within: Option<Query<'_>>,
+        options: BaselineOptions,
+    ) -> Result<String> {
+        let choice = self.within(within).await?;
+        self.with_catalogue(move |host, catalogue| {
+            let limit = match &choice {
+                Some(_) => Some(available(host, catalogue, choice.as_ref())?),
+                None => None,
+            };
+            compare::baseline(&texts, limit.as_ref(), catalogue, options)
+        })
+        .await
+    }
+
+    async fn within(&self, query: Option<Query<'_>>) -> Result<Option<Choice>> {
+        match query {
+            Some(query) => self.choose(query).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn with_catalogue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Host, &Catalogue) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let host = self.host().clone();
+        let work = move || match catalogue(&host) {
+            Some(catalogue) => work(&host, &catalogue),
+            None => {
+                let detail = "comparing processors needs the processor models of package libvirt-common";
+                Err(Error::new(Code::NoSupport, Domain::Cpu, detail))
+            }
+        };
+        tokio::task::spawn_blocking(work).await.map_err(lost)?
+    }
+
     /// The most processors of a guest of a domain type, or of one whose type is not told.
     ///
     /// # Errors
@@ -332,6 +394,40 @@ impl Capabilities {
             )),
         }
     }
+}
+
+/// The processor of the host, or the best one that guests of a choice can have.
+fn available(host: &Host, catalogue: &Catalogue, choice: Option<&Choice>) -> Result<compare::Available> {
+    let Some(choice) = choice else {
+        let letters = host.cpuid().vendor();
+        return Ok(compare::Available {
+            arch: host.architecture(),
+            vendor: letters
+                .and_then(|letters| catalogue.vendor(&letters))
+                .map(str::to_owned),
+            features: catalogue.of_host(host),
+        });
+    };
+    let best = choice
+        .caps
+        .accel(choice.accel)
+        .and_then(|accel| accel.best.as_ref());
+    let best = best.ok_or_else(|| {
+        let detail = format!(
+            "emulator '{}' does not tell what its processors have",
+            choice.caps.path.display()
+        );
+        Error::new(Code::NoSupport, Domain::Cpu, detail)
+    })?;
+    let vendor = best
+        .texts
+        .get("vendor")
+        .and_then(|letters| catalogue.vendor(letters));
+    Ok(compare::Available {
+        arch: choice.arch.to_owned(),
+        vendor: vendor.map(str::to_owned),
+        features: cpu::features(best, catalogue),
+    })
 }
 
 fn lost(error: tokio::task::JoinError) -> Error {

@@ -1,0 +1,410 @@
+//! Comparing processors, and finding what several have in common.
+//!
+//! A processor is described by a model and features, either as hosts are described (every feature named is there) or
+//! as definitions are (each feature has a policy). Both become sets of the catalogue's features.
+
+use error::{Code, Domain, Error, Result};
+use host::catalogue::{Catalogue, FeatureSet};
+use xml::{Element, Fields, Value};
+
+/// A host's processor beside another: the number is the wire's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Comparison {
+    /// The host lacks something.
+    Incompatible = 0,
+    /// Both are the same.
+    Identical = 1,
+    /// The host has more.
+    Superset = 2,
+}
+
+/// What a comparison is against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Available {
+    pub(super) arch: String,
+    pub(super) vendor: Option<String>,
+    pub(super) features: FeatureSet,
+}
+
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "cpu")]
+struct Described {
+    #[xml(attr = "match")]
+    matching: Option<Match>,
+    #[xml(value = "arch")]
+    arch: Option<String>,
+    #[xml(value = "model")]
+    model: Option<String>,
+    #[xml(value = "vendor")]
+    vendor: Option<String>,
+    #[xml(children = "feature")]
+    features: Vec<DescribedFeature>,
+}
+
+#[derive(Debug, Clone, PartialEq, Fields)]
+struct DescribedFeature {
+    #[xml(attr)]
+    policy: Option<Policy>,
+    #[xml(attr)]
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
+enum Match {
+    #[xml("minimum")]
+    Minimum,
+    #[xml("exact")]
+    Exact,
+    #[xml("strict")]
+    Strict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
+enum Policy {
+    #[xml("force")]
+    Force,
+    #[xml("require")]
+    Require,
+    #[xml("optional")]
+    Optional,
+    #[xml("disable")]
+    Disable,
+    #[xml("forbid")]
+    Forbid,
+}
+
+/// A description as sets.
+struct Wanted {
+    arch: Option<String>,
+    vendor: Option<String>,
+    strict: bool,
+    /// Must be there.
+    needed: FeatureSet,
+    /// May be there.
+    allowed: FeatureSet,
+    /// Must not be there.
+    forbidden: FeatureSet,
+}
+
+fn cpu_error(code: Code, detail: impl Into<String>) -> Error {
+    Error::new(code, Domain::Cpu, detail)
+}
+
+fn read(text: &str, catalogue: &Catalogue) -> Result<Wanted> {
+    let described: Described =
+        xml::from_str(text).map_err(|error| cpu_error(Code::XmlError, error.to_string()))?;
+    let Some(model) = described.model.as_deref().filter(|model| !model.is_empty()) else {
+        return Err(cpu_error(Code::XmlError, "Missing CPU model name"));
+    };
+    let found = catalogue
+        .model(model)
+        .ok_or_else(|| cpu_error(Code::InternalError, format!("Unknown CPU model {model}")))?;
+    let mut needed = found.features();
+    let (mut allowed, mut forbidden) = (FeatureSet::default(), FeatureSet::default());
+    for feature in &described.features {
+        let known = catalogue.feature(&feature.name).ok_or_else(|| {
+            cpu_error(
+                Code::InternalError,
+                format!("Unknown CPU feature {}", feature.name),
+            )
+        })?;
+        let feature_set = catalogue.set([known]);
+        match feature.policy.unwrap_or(Policy::Require) {
+            Policy::Require => needed.add(&feature_set),
+            Policy::Force | Policy::Optional => {
+                needed.remove(&feature_set);
+                allowed.add(&feature_set);
+            }
+            Policy::Disable => needed.remove(&feature_set),
+            Policy::Forbid => {
+                needed.remove(&feature_set);
+                forbidden.add(&feature_set);
+            }
+        }
+    }
+    let vendor = described.vendor.or_else(|| found.vendor().map(str::to_owned));
+    let strict = described.matching == Some(Match::Strict);
+    Ok(Wanted {
+        arch: described.arch,
+        vendor,
+        strict,
+        needed,
+        allowed,
+        forbidden,
+    })
+}
+
+/// Compares the processor that `text` describes with what there is.
+///
+/// # Errors
+/// [`Code::XmlError`] for a document that is none, [`Code::InternalError`], as clients know it, for an unknown model or
+/// feature, and, where `fail` asks for it, [`Code::CpuIncompatible`] with what is missing.
+pub(super) fn compare(
+    text: &str,
+    available: &Available,
+    catalogue: &Catalogue,
+    fail: bool,
+) -> Result<Comparison> {
+    let wanted = read(text, catalogue)?;
+    let reason = lacking(&wanted, available, catalogue);
+    match reason {
+        Some(reason) if fail => Err(cpu_error(Code::CpuIncompatible, reason)),
+        Some(_) => Ok(Comparison::Incompatible),
+        None => {
+            let mut most = wanted.needed;
+            most.add(&wanted.allowed);
+            let same = available.features.is_subset(&most);
+            Ok(if same {
+                Comparison::Identical
+            } else {
+                Comparison::Superset
+            })
+        }
+    }
+}
+
+fn lacking(wanted: &Wanted, available: &Available, catalogue: &Catalogue) -> Option<String> {
+    if let Some(arch) = wanted.arch.as_ref().filter(|arch| **arch != available.arch) {
+        return Some(format!(
+            "CPU arch {arch} does not match host arch {}",
+            available.arch
+        ));
+    }
+    if let Some(vendor) = wanted
+        .vendor
+        .as_ref()
+        .filter(|vendor| Some(*vendor) != available.vendor.as_ref())
+    {
+        return Some(format!(
+            "host CPU vendor does not match required CPU vendor {vendor}"
+        ));
+    }
+    if wanted.forbidden.meets(&available.features) {
+        let mut present = wanted.forbidden.clone();
+        present.keep(&available.features);
+        return Some(format!(
+            "Host CPU provides forbidden features: {}",
+            catalogue.names(&present).join(", ")
+        ));
+    }
+    let mut missing = wanted.needed.clone();
+    missing.remove(&available.features);
+    let missing = catalogue.names(&missing);
+    if !missing.is_empty() {
+        return Some(format!(
+            "Host CPU does not provide required features: {}",
+            missing.join(", ")
+        ));
+    }
+    let mut extra = available.features.clone();
+    extra.remove(&wanted.needed);
+    extra.remove(&wanted.allowed);
+    let extra = catalogue.names(&extra);
+    (wanted.strict && !extra.is_empty()).then(|| {
+        format!(
+            "Host CPU does not strictly match guest CPU: Extra features: {}",
+            extra.join(", ")
+        )
+    })
+}
+
+/// How a common processor is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BaselineOptions {
+    /// With all features of its model.
+    pub expand: bool,
+    /// Without those that a guest could not take along.
+    pub migratable: bool,
+}
+
+#[derive(Element)]
+#[xml(element = "cpu")]
+struct Baseline {
+    #[xml(attr)]
+    mode: String,
+    #[xml(attr = "match")]
+    matching: Match,
+    #[xml(child)]
+    model: BaselineModel,
+    #[xml(value = "vendor")]
+    vendor: Option<String>,
+    #[xml(children = "feature")]
+    features: Vec<DescribedFeature>,
+}
+
+#[derive(Fields)]
+struct BaselineModel {
+    #[xml(attr)]
+    fallback: String,
+    #[xml(text)]
+    name: String,
+}
+
+/// The richest processor that all of `texts` (and `limit`, if given) can provide, as a definition asks for it.
+///
+/// # Errors
+/// As [`compare`], [`Code::InvalidArg`] without any description, [`Code::OperationFailed`] when nothing is in common.
+pub(super) fn baseline(
+    texts: &[String],
+    limit: Option<&Available>,
+    catalogue: &Catalogue,
+    options: BaselineOptions,
+) -> Result<String> {
+    let mut wanted = Vec::new();
+    for text in texts {
+        wanted.push(read(text, catalogue)?);
+    }
+    let (Some(first), rest) = (wanted.first(), wanted.get(1..).unwrap_or_default()) else {
+        return Err(Error::new(Code::InvalidArg, Domain::Cpu, "No CPUs given"));
+    };
+    let mut features = first.needed.clone();
+    for other in rest {
+        if first.vendor.is_some() && other.vendor.is_some() && first.vendor != other.vendor {
+            return Err(cpu_error(Code::OperationFailed, "CPU vendors do not match"));
+        }
+        features.keep(&other.needed);
+    }
+    if let Some(limit) = limit {
+        features.keep(&limit.features);
+    }
+    if options.migratable {
+        features = catalogue.migratable(&features);
+    }
+    let vendor = wanted.iter().find_map(|one| one.vendor.as_deref());
+    let agreed = wanted
+        .iter()
+        .all(|one| one.vendor.as_deref() == vendor)
+        .then_some(vendor)
+        .flatten();
+    let named = catalogue
+        .name_within(&features, vendor)
+        .ok_or_else(|| cpu_error(Code::OperationFailed, "CPUs are incompatible"))?;
+    let told = if options.expand {
+        catalogue.names(&features)
+    } else {
+        named.require
+    };
+    let require = |name: &str| DescribedFeature {
+        name: name.to_owned(),
+        policy: Some(Policy::Require),
+    };
+    Ok(xml::to_string(&Baseline {
+        mode: "custom".to_owned(),
+        matching: Match::Exact,
+        model: BaselineModel {
+            fallback: if limit.is_some() { "forbid" } else { "allow" }.to_owned(),
+            name: named.model.to_owned(),
+        },
+        vendor: agreed.map(str::to_owned),
+        features: told.into_iter().map(require).collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue() -> (tempfile::TempDir, Catalogue) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("usr/share/libvirt/cpu_map");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(
+            folder.join("index.xml"),
+            "<cpus><arch name='x86'><include filename='a.xml'/></arch></cpus>",
+        )
+        .unwrap();
+        std::fs::write(
+            folder.join("a.xml"),
+            "<cpus><feature name='a'/><feature name='b'/><feature name='c' migratable='no'/>
+             <model name='small'><feature name='a'/></model>
+             <model name='big'><vendor name='AMD'/><feature name='a'/><feature name='b'/><feature name='c'/></model>
+             </cpus>",
+        )
+        .unwrap();
+        let catalogue = host::Host::at(root.path()).catalogue().unwrap();
+        (root, catalogue)
+    }
+
+    fn available(catalogue: &Catalogue, names: &[&str]) -> Available {
+        let features = catalogue.set(names.iter().copied());
+        Available {
+            arch: "x86_64".to_owned(),
+            vendor: Some("AMD".to_owned()),
+            features,
+        }
+    }
+
+    #[test]
+    fn policies_decide_what_a_host_must_have() {
+        let (_root, catalogue) = catalogue();
+        let host = available(&catalogue, &["a", "b"]);
+        let answer = |text: &str| compare(text, &host, &catalogue, false).unwrap();
+        let small = "<cpu><model>small</model></cpu>";
+        assert_eq!(answer(small), Comparison::Superset);
+        assert_eq!(answer("<cpu><model>big</model></cpu>"), Comparison::Incompatible);
+        let big = "<cpu match='exact'><model>big</model><feature policy='disable' name='c'/></cpu>";
+        assert_eq!(answer(big), Comparison::Identical);
+        assert_eq!(
+            answer("<cpu match='strict'><model>small</model></cpu>"),
+            Comparison::Incompatible
+        );
+        let forbid = "<cpu><model>small</model><feature policy='forbid' name='b'/></cpu>";
+        assert_eq!(answer(forbid), Comparison::Incompatible);
+        assert_eq!(
+            answer("<cpu><arch>aarch64</arch><model>small</model></cpu>"),
+            Comparison::Incompatible
+        );
+        assert_eq!(
+            answer("<cpu><model>small</model><vendor>Intel</vendor></cpu>"),
+            Comparison::Incompatible
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_told() {
+        let (_root, catalogue) = catalogue();
+        let host = available(&catalogue, &["a"]);
+        let refused = |text: &str| compare(text, &host, &catalogue, true).unwrap_err();
+        assert_eq!(
+            refused("<cpu><model>x</model></cpu>").to_string(),
+            "internal error: Unknown CPU model x"
+        );
+        assert_eq!(refused("<cpu/>").code(), Code::XmlError);
+        assert_eq!(refused("<other/>").code(), Code::XmlError);
+        let error = refused("<cpu><model>big</model></cpu>");
+        assert_eq!(error.code(), Code::CpuIncompatible);
+        assert_eq!(
+            error.detail(),
+            "Host CPU does not provide required features: b, c"
+        );
+    }
+
+    #[test]
+    fn a_common_processor_is_the_richest_within_all() {
+        let (_root, catalogue) = catalogue();
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let both = texts(&[
+            "<cpu><model>small</model><feature name='b'/></cpu>",
+            "<cpu><model>big</model></cpu>",
+        ]);
+        let found = baseline(&both, None, &catalogue, BaselineOptions::default()).unwrap();
+        let expected = "<cpu mode='custom' match='exact'>\n  <model fallback='allow'>small</model>\n  \
+                        <feature policy='require' name='b'/>\n</cpu>\n";
+        assert_eq!(found, expected);
+        let options = BaselineOptions {
+            expand: true,
+            migratable: true,
+        };
+        let big = texts(&["<cpu><model>big</model></cpu>"]);
+        let found = baseline(&big, None, &catalogue, options).unwrap();
+        assert!(
+            found.contains("name='a'") && !found.contains("name='c'"),
+            "{found}"
+        );
+        assert_eq!(
+            baseline(&[], None, &catalogue, options).unwrap_err().code(),
+            Code::InvalidArg
+        );
+    }
+}
