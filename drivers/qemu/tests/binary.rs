@@ -24,3 +24,20 @@ async fn an_installed_binary_tells_what_a_guest_needs() {
         .unwrap();
     assert_eq!(*kept, *caps);
 }
+
+#[tokio::test]
+async fn a_binary_may_be_asked_as_somebody_else() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("skipped: only root may choose");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cache = BinaryCache::new(folder.path(), Host::local()).asking_as(65534, 65534);
+    let Some(path) = cache.find("x86_64") else {
+        eprintln!("skipped: no QEMU for x86_64 is installed");
+        return;
+    };
+    let caps = cache.get(&path).await.unwrap();
+    // Nobody may not use KVM; that costs nothing else.
+    assert!(caps.has_device("virtio-blk-pci") && caps.tcg.best.is_some());
+}

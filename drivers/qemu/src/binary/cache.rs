@@ -4,7 +4,8 @@
 //! for a minute after the last question; then the file is enough, and an idle daemon holds none of it. The file is
 //! only a copy of what the binary would say: one that is missing, broken or of another state of the host is made anew.
 
-use super::{BinaryCaps, arch, probe};
+use super::probe::{self, Manner};
+use super::{BinaryCaps, arch};
 use error::{Code, Domain, Error, Result};
 use host::Host;
 use parking_lot::Mutex;
@@ -38,6 +39,7 @@ pub struct BinaryCache {
     folder: PathBuf,
     host: Host,
     search: Vec<PathBuf>,
+    run_as: Option<(u32, u32)>,
     slots: Mutex<HashMap<PathBuf, Arc<Slot>>>,
     probes: Semaphore,
 }
@@ -110,6 +112,7 @@ impl BinaryCache {
             search: std::env::split_paths(&path)
                 .filter(|folder| folder.is_absolute())
                 .collect(),
+            run_as: None,
             slots: Mutex::default(),
             probes: Semaphore::new(PROBES_AT_ONCE),
         }
@@ -119,6 +122,13 @@ impl BinaryCache {
     #[must_use]
     pub fn searching(mut self, folders: Vec<PathBuf>) -> Self {
         self.search = folders;
+        self
+    }
+
+    /// The same cache asking binaries as another user and group, for a daemon that may choose.
+    #[must_use]
+    pub fn asking_as(mut self, user: u32, group: u32) -> Self {
+        self.run_as = Some((user, group));
         self
     }
 
@@ -181,7 +191,14 @@ impl BinaryCache {
             return Ok(caps);
         }
         let _permit = self.probes.acquire().await;
-        let caps = probe::probe(path, stamp.kvm).await?;
+        let caps = probe::probe(
+            path,
+            Manner {
+                kvm: stamp.kvm,
+                run_as: self.run_as,
+            },
+        )
+        .await?;
         let text = serde_json::to_vec(&StoredRef { stamp, caps: &caps });
         let written = tokio::task::spawn_blocking(move || write(&file, &text?)).await;
         if let Ok(Err(error)) = written {

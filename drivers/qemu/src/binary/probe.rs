@@ -34,27 +34,36 @@ const MAX_ANSWER: u64 = 8 << 20;
 /// The most that is kept of what a failing binary says.
 const MAX_WORDS: u64 = 4096;
 
-/// Asks the binary at `path` what it can do. `kvm` tells whether it is worth trying KVM.
+/// How a binary is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Whether it is worth trying KVM.
+    pub kvm: bool,
+    /// The user and group to run it as, where this process may choose.
+    pub run_as: Option<(u32, u32)>,
+}
+
+/// Asks the binary at `path` what it can do.
 ///
 /// # Errors
 /// [`Code::SystemError`] when the file cannot be run, [`Code::InternalError`] with the binary's own words when it ends
 /// early or answers nonsense, [`Code::OperationTimeout`] when it does not answer, [`Code::ConfigUnsupported`] when it
 /// is too old.
-pub async fn probe(path: &Path, kvm: bool) -> Result<BinaryCaps> {
-    probe_within(path, kvm, DEADLINES).await
+pub async fn probe(path: &Path, manner: Manner) -> Result<BinaryCaps> {
+    probe_within(path, manner, DEADLINES).await
 }
 
-async fn probe_within(path: &Path, kvm: bool, deadlines: Deadlines) -> Result<BinaryCaps> {
+async fn probe_within(path: &Path, manner: Manner, deadlines: Deadlines) -> Result<BinaryCaps> {
     check_executable(path)?;
     let under_kvm = async {
-        match kvm {
-            true => Some(converse(path, "kvm", &answers::for_kvm(), deadlines.kvm).await),
+        match manner.kvm {
+            true => Some(converse(path, "kvm", manner, &answers::for_kvm(), deadlines.kvm).await),
             false => None,
         }
     };
     let target = target_of(path);
     let questions = answers::for_tcg(&target);
-    let emulated = converse(path, "tcg", &questions, deadlines.tcg);
+    let emulated = converse(path, "tcg", manner, &questions, deadlines.tcg);
     let (emulated, under_kvm) = futures_util::future::join(emulated, under_kvm).await;
     let emulated = emulated?;
     let (kvm, refused) = match under_kvm {
@@ -123,8 +132,14 @@ struct Reply {
     answer: Option<Box<RawValue>>,
 }
 
-async fn converse(path: &Path, accel: &str, questions: &[Question], deadline: Duration) -> Result<Answers> {
-    tokio::time::timeout(deadline, run(path, accel, questions))
+async fn converse(
+    path: &Path,
+    accel: &str,
+    manner: Manner,
+    questions: &[Question],
+    deadline: Duration,
+) -> Result<Answers> {
+    tokio::time::timeout(deadline, run(path, accel, manner, questions))
         .await
         .unwrap_or_else(|_| {
             let detail = format!(
@@ -135,13 +150,17 @@ async fn converse(path: &Path, accel: &str, questions: &[Question], deadline: Du
         })
 }
 
-async fn run(path: &Path, accel: &str, questions: &[Question]) -> Result<Answers> {
+async fn run(path: &Path, accel: &str, manner: Manner, questions: &[Question]) -> Result<Answers> {
     let failed = |what: &str, error: std::io::Error| {
         let detail = format!("cannot {what} QEMU binary {}: {}", path.display(), plain(&error));
         Error::new(Code::SystemError, Domain::Qemu, detail).caused_by(error)
     };
     let machine = format!("none,accel={accel}");
-    let mut child = Command::new(path)
+    let mut command = Command::new(path);
+    if let Some((user, group)) = manner.run_as {
+        command.uid(user).gid(group);
+    }
+    let mut child = command
         .args([
             "-S",
             "-no-user-config",
@@ -254,6 +273,11 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
+    const KVM: Manner = Manner {
+        kvm: true,
+        run_as: None,
+    };
+
     fn script(folder: &Path, text: &str) -> PathBuf {
         let path = folder.join("qemu-system-x86_64");
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -263,18 +287,22 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_asked_is_told_by_name() {
-        let error = probe(Path::new("/nonexist"), false).await.unwrap_err();
+        let error = probe(Path::new("/nonexist"), Manner::default())
+            .await
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "Cannot check QEMU binary /nonexist: No such file or directory"
         );
         assert_eq!(error.code(), Code::SystemError);
-        let error = probe(Path::new("/"), false).await.unwrap_err();
+        let error = probe(Path::new("/"), Manner::default()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "QEMU binary / is not executable: Permission denied"
         );
-        let error = probe(Path::new("/bin/true"), false).await.unwrap_err();
+        let error = probe(Path::new("/bin/true"), Manner::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), Code::InternalError);
         assert!(error.detail().contains("/bin/true"), "{error}");
     }
@@ -283,7 +311,7 @@ mod tests {
     async fn the_binarys_own_words_reach_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), "echo 'cannot load libfoo' >&2\nexit 1");
-        let error = probe(&path, true).await.unwrap_err();
+        let error = probe(&path, KVM).await.unwrap_err();
         assert!(error.detail().contains("cannot load libfoo"), "{error}");
     }
 
@@ -295,7 +323,7 @@ mod tests {
             tcg: Duration::from_millis(50),
             kvm: Duration::from_millis(50),
         };
-        let error = probe_within(&path, true, deadlines).await.unwrap_err();
+        let error = probe_within(&path, KVM, deadlines).await.unwrap_err();
         assert_eq!(error.code(), Code::OperationTimeout);
     }
 
@@ -303,10 +331,10 @@ mod tests {
     async fn nonsense_and_endless_lines_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), "echo '{\"id\":\"x\"'");
-        let error = probe(&path, false).await.unwrap_err();
+        let error = probe(&path, Manner::default()).await.unwrap_err();
         assert!(error.detail().contains("qemu-system-x86_64"), "{error}");
         let path = script(folder.path(), "exec cat /dev/zero");
-        let error = probe(&path, false).await.unwrap_err();
+        let error = probe(&path, Manner::default()).await.unwrap_err();
         assert_eq!(error.code(), Code::InternalError);
     }
 
@@ -329,7 +357,7 @@ mod tests {
             kvm: Duration::from_millis(50),
             ..DEADLINES
         };
-        let caps = probe_within(&path, true, deadlines).await.unwrap();
+        let caps = probe_within(&path, KVM, deadlines).await.unwrap();
         assert!(caps.kvm.is_none());
         assert!(caps.kvm_refused.unwrap().contains("did not answer within"));
     }

@@ -47,6 +47,9 @@ const DOMAIN_TYPES: &[&str] = &[
     "hvf",
 ];
 
+/// The most processors that kernels as distributions build them give a guest under KVM.
+const KVM_MAX_VCPUS: u32 = 1024;
+
 /// Answers about capabilities.
 #[derive(Debug)]
 pub struct Capabilities {
@@ -375,7 +378,7 @@ impl Capabilities {
                 let caps = self.binaries.default_for(&self.host().architecture()).await?;
                 let machines = caps.kvm.as_ref().map_or(&[][..], |kvm| &kvm.machines);
                 let most = machines.iter().map(|machine| machine.max_cpus).max();
-                most.ok_or_else(|| {
+                most.map(|most| most.min(KVM_MAX_VCPUS)).ok_or_else(|| {
                     let reason = caps
                         .kvm_refused
                         .as_deref()
