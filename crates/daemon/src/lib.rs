@@ -2,16 +2,20 @@
 
 mod access;
 mod activation;
+mod admin;
 pub mod config;
 mod detach;
 mod driver;
 pub mod durable;
 pub mod events;
 mod flags;
+mod idle;
 mod layout;
 pub mod logging;
 mod pid_file;
 mod routes;
+mod run;
+mod server;
 mod sockets;
 mod workers;
 
@@ -20,5 +24,6 @@ pub use flags::{COMPATIBLE_VERSION, Exit, Flags, Parsed};
 pub use layout::{Layout, LayoutError, Mode, ROOT_VARIABLE};
 pub use pid_file::{PidFile, PidFileError};
 pub use routes::Routes;
+pub use run::run;
 pub use sockets::{Kind, socket_name};
 pub use workers::{LIMIT_MAX, Limits, Numbers, Workers};

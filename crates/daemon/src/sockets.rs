@@ -56,10 +56,14 @@ struct Plan {
 /// A socket that clients connect to; dropping it removes its file, if the daemon made it.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) kind: Kind,
-    pub(crate) listener: UnixListener,
-    path: Option<PathBuf>,
+    kind: Kind,
+    listener: UnixListener,
+    file: Option<SocketFile>,
 }
+
+/// The file of a socket that the daemon made; dropping it removes the file.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
 
 impl Bound {
     /// A socket that systemd opened and keeps.
@@ -67,17 +71,20 @@ impl Bound {
         Self {
             kind,
             listener,
-            path: None,
+            file: None,
         }
+    }
+
+    /// Its purpose, the socket, and its file.
+    pub(crate) fn into_parts(self) -> (Kind, UnixListener, Option<SocketFile>) {
+        (self.kind, self.listener, self.file)
     }
 }
 
-impl Drop for Bound {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Without a listener the file says "connection refused" to all; a left-over is replaced.
-            let _ = fs::remove_file(path);
-        }
+        // Without a listener the file says "connection refused" to all; a left-over is replaced.
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -148,7 +155,7 @@ fn bind(plan: Plan) -> Result<Bound, SocketError> {
         Ok(listener) => Ok(Bound {
             kind,
             listener,
-            path: Some(path),
+            file: Some(SocketFile(path)),
         }),
         Err(failure) => Err(SocketError {
             path,
@@ -201,7 +208,7 @@ mod tests {
             .unwrap()
             .iter()
             .map(|bound| {
-                let path = bound.path.as_ref().unwrap();
+                let path = &bound.file.as_ref().unwrap().0;
                 UnixStream::connect(path).unwrap();
                 let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
                 (path.file_name().unwrap().to_string_lossy().into_owned(), mode)

@@ -57,6 +57,8 @@ impl Code {
             Self::NoStorageVol => "Storage volume not found",
             Self::NoSecret => "Secret not found",
             Self::NoDomainMetadata => "metadata not found",
+            Self::NoServer => "Server not found",
+            Self::NoClient => "Client not found",
             Self::OperationInvalid => "Requested operation is not valid",
             Self::OperationTimeout => "Timed out during operation",
             Self::OperationUnsupported => "Operation not supported",

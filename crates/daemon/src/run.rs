@@ -1,0 +1,476 @@
+//! The life of a daemon, from its command line to its exit code.
+
+use crate::activation::{self, Moment, tell};
+use crate::admin::Admin;
+use crate::config::{DaemonConfig, Loaded};
+use crate::flags::{Exit, Flags, Parsed};
+use crate::idle::idle;
+use crate::logging::{LogConfig, LogLevel, Logging, OutputSpec, Sink};
+use crate::server::{ClientLimits, Server, Service};
+use crate::sockets::{self, Bound, Kind};
+use crate::workers::{Limits, Workers};
+use crate::{Driver, Info, Instance, Layout, PidFile, Routes, detach, durable};
+use rpc::Keepalive;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+/// The most threads that serve calls; more would only hand work around.
+const THREADS_MAX: usize = 4;
+/// How long the driver may take to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Where the journal listens.
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// Why a daemon does not run, and its exit code.
+struct Failure {
+    exit: Exit,
+    text: String,
+}
+
+/// Makes a failure of anything that says what happened.
+fn ends<E: Display>(exit: Exit) -> impl FnOnce(E) -> Failure {
+    move |cause| Failure {
+        exit,
+        text: cause.to_string(),
+    }
+}
+
+/// Runs the daemon of a driver: the whole of its `main`.
+pub fn run<D: Driver>() -> ExitCode {
+    let outcome = match Flags::parse_from(&D::INFO, std::env::args_os()) {
+        Parsed::Print(text) => {
+            // A reader that went away has read enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            return Exit::Success.into();
+        }
+        Parsed::Refuse(text) => Err(Failure {
+            exit: Exit::Refused,
+            text: text.trim_end().to_owned(),
+        }),
+        Parsed::Run(flags) if flags.daemon => detach::leave_behind(&flags).map_err(ends(Exit::Setup)),
+        Parsed::Run(flags) => start::<D>(&flags).map(|()| Exit::Success.into()),
+    };
+    outcome.unwrap_or_else(|failure| {
+        let _ = writeln!(std::io::stderr(), "{}: {}", D::INFO.daemon, failure.text);
+        failure.exit.into()
+    })
+}
+
+/// Everything that is done while the process has one thread.
+fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
+    if flags.detached {
+        detach::settle().map_err(ends(Exit::Setup))?;
+    }
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let info = D::INFO;
+    let layout = Layout::detect().map_err(ends(Exit::Refused))?;
+    let config_path = flags
+        .config
+        .clone()
+        .unwrap_or_else(|| layout.config_file(info.daemon));
+    let config = load(&config_path, flags.config.is_some())?;
+    let logging = start_logging(&info, flags, &layout, &config.values)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let started = serve_process::<D>(flags, layout, config_path, config.values, logging);
+    if let Err(failure) = &started {
+        tracing::error!("{}", failure.text);
+    }
+    started
+}
+
+fn load(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
+    let loaded = if named {
+        Loaded::named_file(path)
+    } else {
+        Loaded::file(path)
+    };
+    let loaded = loaded.map_err(ends(Exit::Refused))?;
+    let config: &DaemonConfig = &loaded.values;
+    let refuse = |key, reason: String| Failure {
+        exit: Exit::Refused,
+        text: loaded.refuse(path, key, reason).to_string(),
+    };
+    for (low, high) in [
+        ("min_workers", "max_workers"),
+        ("admin_min_workers", "admin_max_workers"),
+    ] {
+        let (min, max) = if low == "min_workers" {
+            (config.min_workers, config.max_workers)
+        } else {
+            (config.admin_min_workers, config.admin_max_workers)
+        };
+        if max == 0 || min > max {
+            return Err(refuse(
+                high,
+                format!("must be at least 1 and at least {low}, which is {min}"),
+            ));
+        }
+    }
+    for (key, value) in [
+        ("max_clients", config.max_clients),
+        ("admin_max_clients", config.admin_max_clients),
+        ("max_client_requests", config.max_client_requests),
+        ("admin_max_client_requests", config.admin_max_client_requests),
+    ] {
+        if value == 0 {
+            return Err(refuse(key, "must be at least 1".to_owned()));
+        }
+    }
+    if config.max_anonymous_clients > config.max_clients {
+        let reason = format!("must not be above max_clients, which is {}", config.max_clients);
+        return Err(refuse("max_anonymous_clients", reason));
+    }
+    Ok(loaded)
+}
+
+fn start_logging(
+    info: &Info,
+    flags: &Flags,
+    layout: &Layout,
+    config: &DaemonConfig,
+) -> Result<Logging, Failure> {
+    let log = LogConfig {
+        level: config.log_level,
+        filters: config.log_filters.clone(),
+        outputs: config.log_outputs.clone(),
+        verbose: flags.verbose,
+    }
+    .with_environment(|name| std::env::var(name).ok());
+    let in_foreground = !flags.detached && std::io::stderr().is_terminal();
+    let sink = if !in_foreground && layout.private_root().is_none() && Path::new(JOURNAL).exists() {
+        Sink::Journald
+    } else if flags.detached {
+        let file = layout.log_dir().join(format!("{}.log", info.daemon));
+        durable::create_folder(layout.log_dir(), 0o700).map_err(ends(Exit::Folders))?;
+        Sink::File(file)
+    } else {
+        Sink::Stderr
+    };
+    let level = if flags.verbose {
+        LogLevel::Info
+    } else {
+        LogLevel::Warning
+    };
+    let logging = Logging::start(
+        &log,
+        OutputSpec {
+            level: level.min(log_level(&log)),
+            sink,
+        },
+    );
+    let logging = logging.map_err(ends(Exit::Refused))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(
+            place,
+            "panic: {}",
+            panic.payload_as_str().unwrap_or("without a message")
+        );
+    }));
+    Ok(logging)
+}
+
+/// What a default output lets through: all that the daemon's own level does.
+fn log_level(log: &LogConfig) -> LogLevel {
+    log.level
+        .and_then(LogLevel::from_number)
+        .unwrap_or(LogLevel::Warning)
+}
+
+fn serve_process<D: Driver>(
+    flags: &Flags,
+    layout: Layout,
+    config_path: PathBuf,
+    config: DaemonConfig,
+    logging: Logging,
+) -> Result<(), Failure> {
+    let info = D::INFO;
+    raise_file_limit();
+    let pid_path = flags
+        .pid_file
+        .clone()
+        .unwrap_or_else(|| layout.pid_file(info.daemon));
+    for folder in pid_path.parent().into_iter().chain([layout.run_dir()]) {
+        durable::create_folder(folder, 0o755).map_err(ends(Exit::Folders))?;
+    }
+    let _pid_file = PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?;
+    let activated = activation::sockets(info.daemon).map_err(ends(Exit::Sockets))?;
+    let bound = if activated.is_empty() {
+        sockets::bind_all(info.daemon, &layout, &config).map_err(ends(Exit::Sockets))?
+    } else {
+        activated
+            .into_iter()
+            .map(|(kind, listener)| Bound::activated(kind, listener))
+            .collect()
+    };
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(THREADS_MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("rpc")
+        .enable_all()
+        .build()
+        .map_err(ends(Exit::Setup))?;
+    let daemon = Daemon {
+        instance: Instance {
+            layout: Arc::new(layout),
+            workers: Workers::new(worker_limits(&config)),
+            config: Arc::new(config),
+        },
+        config_path,
+        config_named: flags.config.is_some(),
+        detached: flags.detached,
+        timeout: flags.timeout.map(|seconds| Duration::from_secs(seconds.into())),
+        logging,
+    };
+    let ended = runtime.block_on(daemon.serve::<D>(bound));
+    // What still runs there may wait for a disk; nothing acknowledged depends on it.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Clients, guests and consoles each take descriptors; the soft limit is only a guard against old programs.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(failure) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    ) {
+        tracing::debug!(%failure, "cannot raise the limit of open files");
+    }
+}
+
+fn worker_limits(config: &DaemonConfig) -> Limits {
+    Limits {
+        min: config.min_workers,
+        max: config.max_workers,
+        priority: config.prio_workers,
+    }
+}
+
+fn client_limits(config: &DaemonConfig) -> ClientLimits {
+    ClientLimits {
+        max: config.max_clients,
+        max_anonymous: config.max_anonymous_clients,
+    }
+}
+
+fn session_limits(requests: u32, interval: i32, count: u32) -> rpc::Limits {
+    rpc::Limits {
+        max_requests: requests,
+        keepalive: Keepalive::from_config(interval, count),
+        ..rpc::Limits::default()
+    }
+}
+
+/// A daemon that is set up but does not serve yet.
+struct Daemon {
+    instance: Instance,
+    config_path: PathBuf,
+    config_named: bool,
+    detached: bool,
+    timeout: Option<Duration>,
+    logging: Logging,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for a signal that ends the daemon.
+    async fn end(terminate: &mut Signal, interrupt: &mut Signal, quit: &mut Signal) -> &'static str {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = quit.recv() => "SIGQUIT",
+        }
+    }
+}
+
+impl Daemon {
+    async fn serve<D: Driver>(self, bound: Vec<Bound>) -> Result<(), Failure> {
+        let mut signals = Signals::new().map_err(ends(Exit::Setup))?;
+        let driver = tokio::select! {
+            driver = D::open(self.instance.clone()) => driver.map_err(ends(Exit::Driver))?,
+            reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => {
+                tracing::info!(reason, "ended before the driver was open");
+                return Ok(());
+            }
+        };
+        let config = &self.instance.config;
+        let (clients, clients_seen) = watch::channel(0);
+        let (timeout, timeout_seen) = watch::channel(self.timeout);
+        let server = Server::new(
+            D::INFO.daemon,
+            self.instance.workers.clone(),
+            client_limits(config),
+            session_limits(
+                config.max_client_requests,
+                config.keepalive_interval,
+                config.keepalive_count,
+            ),
+            clients.clone(),
+        );
+        let admin_server = Server::new(
+            "admin",
+            Workers::new(Limits {
+                min: config.admin_min_workers,
+                max: config.admin_max_workers,
+                priority: 0,
+            }),
+            ClientLimits {
+                max: config.admin_max_clients,
+                max_anonymous: 0,
+            },
+            session_limits(
+                config.admin_max_client_requests,
+                config.admin_keepalive_interval,
+                config.admin_keepalive_count,
+            ),
+            clients,
+        );
+        let servers = vec![Arc::clone(&admin_server), Arc::clone(&server)];
+        let shutdown = Arc::new(Notify::new());
+        let admin = Admin::new(
+            servers.clone(),
+            self.logging.clone(),
+            timeout,
+            Arc::clone(&shutdown),
+        );
+        let service = Arc::new(Service {
+            server: Arc::clone(&server),
+            router: Arc::new(Routes::<D>::of_driver()),
+            driver: Arc::clone(&driver),
+        });
+        let admin_service = Arc::new(Service {
+            server: admin_server,
+            router: Arc::new(Admin::router()),
+            driver: Arc::new(admin),
+        });
+        let mut accepting = tokio::task::JoinSet::new();
+        let mut files = Vec::new();
+        for socket in bound {
+            let (kind, listener, file) = socket.into_parts();
+            listener.set_nonblocking(true).map_err(ends(Exit::Sockets))?;
+            let listener = tokio::net::UnixListener::from_std(listener).map_err(ends(Exit::Sockets))?;
+            files.push(file);
+            match kind {
+                Kind::Admin => accepting.spawn(Arc::clone(&admin_service).accept(listener, false)),
+                kind => accepting.spawn(Arc::clone(&service).accept(listener, kind == Kind::ReadOnly)),
+            };
+        }
+        tell(Moment::Ready);
+        if self.detached
+            && let Err(failure) = detach::ready()
+        {
+            tracing::warn!(%failure, "cannot tell that clients are served");
+        }
+        tracing::info!(daemon = D::INFO.daemon, "clients are served");
+        let watched = tokio::spawn(watchdog());
+        let busy = Arc::clone(&driver);
+        let idle = idle(clients_seen, timeout_seen, move || busy.busy());
+        tokio::pin!(idle);
+        let reason = loop {
+            tokio::select! {
+                reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => break reason,
+                () = shutdown.notified() => break "the admin socket",
+                () = &mut idle => break "nothing to do",
+                _ = signals.hang_up.recv() => self.reload(&*driver, &server).await,
+            }
+        };
+        tracing::info!(reason, "ending");
+        tell(Moment::Stopping);
+        accepting.shutdown().await;
+        if tokio::time::timeout(FAREWELL, driver.shutdown()).await.is_err() {
+            tracing::warn!("the driver did not end in time");
+        }
+        for server in servers {
+            server.end();
+        }
+        watched.abort();
+        drop(files);
+        Ok(())
+    }
+
+    /// SIGHUP: what the configuration says now, as far as it can change while running. Logging is changed through the
+    /// admin socket, and sockets by a restart.
+    async fn reload<D: Driver>(&self, driver: &D, server: &Server) {
+        tell(Moment::Reloading);
+        let (path, named) = (self.config_path.clone(), self.config_named);
+        let loaded = self
+            .instance
+            .workers
+            .blocking(protocol::Priority::High, move || load(&path, named))
+            .await;
+        match loaded {
+            Ok(Ok(loaded)) => {
+                let config = loaded.values;
+                for warning in &loaded.warnings {
+                    tracing::warn!("{warning}");
+                }
+                let applied = self
+                    .instance
+                    .workers
+                    .set_limits(worker_limits(&config))
+                    .and_then(|()| server.set_limits(client_limits(&config)));
+                server.set_session_limits(session_limits(
+                    config.max_client_requests,
+                    config.keepalive_interval,
+                    config.keepalive_count,
+                ));
+                if let Err(failure) = applied {
+                    tracing::error!(%failure, "the configuration is refused");
+                }
+            }
+            Ok(Err(failure)) => {
+                tracing::error!(
+                    "the configuration is refused, and the former stays in force: {}",
+                    failure.text
+                );
+            }
+            Err(failure) => tracing::error!(%failure, "the configuration cannot be read"),
+        }
+        if let Err(failure) = driver.reload().await {
+            tracing::error!(%failure, "the driver's configuration is refused, and the former stays in force");
+        }
+        tell(Moment::Ready);
+    }
+}
+
+/// Tells systemd that calls are still served: this runs where they do.
+async fn watchdog() {
+    let Some(interval) = activation::watchdog() else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        tell(Moment::Alive);
+    }
+}
