@@ -124,17 +124,11 @@ impl Outbox {
     /// Writes from the connection's task, which is woken when there is room.
     pub(crate) fn poll_write(&mut self, transport: &Transport, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if transport.writes_from_anywhere() {
-            loop {
-                match transport.poll_writable(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    other => return other,
-                }
+            return transport.poll_attempts(cx, || {
                 self.blocked = false;
                 self.write_socket(transport)?;
-                if !self.blocked {
-                    return Poll::Ready(Ok(()));
-                }
-            }
+                Ok(!self.blocked)
+            });
         }
         while self.refill() {
             let Some(first) = self.line.front() else { break };

@@ -2,7 +2,6 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -10,7 +9,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use protocol::Event;
 use protocol::net::{Header, MessageType, Status};
-use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
 
 use crate::connection::{CloseReason, Link};
 use crate::keepalive::Keepalive;
@@ -53,19 +52,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Asks the kernel who is connected.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn of(stream: &UnixStream) -> io::Result<Self> {
-        let credentials = stream.peer_cred()?;
+    /// What the kernel told, and when the process started.
+    fn of(credentials: UCred) -> Self {
         let pid = credentials.pid();
-        Ok(Self {
+        Self {
             uid: credentials.uid(),
             gid: credentials.gid(),
             pid,
             start_time: pid.and_then(start_time),
-        })
+        }
     }
 
     /// The name of the user, if it has one. Directory services may be slow, so this runs beside the async workers.
@@ -137,7 +132,7 @@ pub struct Session {
 
 impl Session {
     pub(crate) fn new(transport: Transport, options: SessionOptions) -> Arc<Self> {
-        let identity = transport.socket().and_then(|socket| Identity::of(socket).ok());
+        let identity = transport.credentials().map(Identity::of);
         Arc::new(Self {
             id: options.id,
             identity,

@@ -1,7 +1,10 @@
 //! The byte stream under a connection: a UNIX socket, which passes descriptors, or any other.
 //!
 //! A UNIX socket may be written from any task at once, without asking the connection's own; that saves a hand-off for each
-//! reply. Any other stream (TLS, a tunnel through a child's pipes) is polled by the connection's task alone.
+//! reply. The event loop watches it for reading only: a socket that is also watched for room to write reports each packet
+//! that the peer takes, which would wake this process twice for one call. Only while a write waits for room, a
+//! duplicate of the socket is watched for that. Any other stream (TLS, a tunnel through a child's pipes) is polled by the
+//! connection's task alone.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,8 +17,10 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, Shutdown,
 };
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
+use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A byte stream that is no UNIX socket.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + 'static {}
@@ -38,16 +43,23 @@ pub struct Transport {
 }
 
 enum Inner {
-    Unix(UnixStream),
+    Unix(Socket),
     Stream(Mutex<Option<Pin<Box<dyn ByteStream>>>>),
 }
 
 impl Transport {
-    /// A connected UNIX socket.
+    /// A connected UNIX socket. One that cannot be taken over from the runtime is a connection that has ended.
     pub fn unix(stream: UnixStream) -> Self {
+        let inner = match Socket::new(stream) {
+            Ok(socket) => Inner::Unix(socket),
+            Err(error) => {
+                tracing::error!(target: "rpc", %error, "a connected socket cannot be watched");
+                Inner::Stream(Mutex::new(None))
+            }
+        };
         Self {
             kind: TransportKind::Unix,
-            inner: Inner::Unix(stream),
+            inner,
         }
     }
 
@@ -74,10 +86,10 @@ impl Transport {
         self.passes_fds()
     }
 
-    /// The UNIX socket, if it is one.
-    pub(crate) fn socket(&self) -> Option<&UnixStream> {
+    /// Who is at the other end, where the kernel tells it.
+    pub(crate) fn credentials(&self) -> Option<UCred> {
         match &self.inner {
-            Inner::Unix(stream) => Some(stream),
+            Inner::Unix(socket) => socket.credentials,
             Inner::Stream(_) => None,
         }
     }
@@ -89,11 +101,11 @@ impl Transport {
         room: &mut [u8],
     ) -> Poll<io::Result<(usize, Option<OwnedFd>)>> {
         match &self.inner {
-            Inner::Unix(stream) => loop {
-                ready!(stream.poll_read_ready(cx))?;
+            Inner::Unix(socket) => loop {
+                ready!(socket.reading.poll_read_ready(cx))?;
                 let mut got = None;
-                let tried = stream.try_io(Interest::READABLE, || {
-                    let (count, fd) = receive(stream.as_fd(), room)?;
+                let tried = socket.reading.try_io(|| {
+                    let (count, fd) = receive(socket.fd(), room)?;
                     // Short without a descriptor, which cuts a read off: the socket is empty. Saying so here
                     // saves the system call that would only find out.
                     let empty = count > 0 && count < room.len() && fd.is_none();
@@ -129,11 +141,15 @@ impl Transport {
     /// # Errors
     /// `WouldBlock` when there is no room now, or when only the connection's task may write.
     pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (&self.inner, slices) {
-            (Inner::Unix(stream), [one]) => stream.try_write(one),
-            (Inner::Unix(stream), _) => stream.try_write_vectored(slices),
-            (Inner::Stream(_), _) => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        let Inner::Unix(socket) = &self.inner else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let count = match slices {
+            [one] => rustix::net::send(socket.fd(), one, flags)?,
+            _ => rustix::net::sendmsg(socket.fd(), slices, &mut SendAncillaryBuffer::default(), flags)?,
+        };
+        Ok(count)
     }
 
     /// Sends one descriptor with its data byte.
@@ -141,17 +157,16 @@ impl Transport {
     /// # Errors
     /// `WouldBlock` when there is no room now; `Unsupported` where none can pass.
     pub(crate) fn try_send_fd(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let Inner::Unix(stream) = &self.inner else {
+        let Inner::Unix(socket) = &self.inner else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        stream.try_io(Interest::WRITABLE, || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            let fds = [fd];
-            control.push(SendAncillaryMessage::ScmRights(&fds));
-            rustix::net::sendmsg(stream, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
-            Ok(())
-        })
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [fd];
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        rustix::net::sendmsg(socket.fd(), &[IoSlice::new(&[0])], &mut control, flags)?;
+        Ok(())
     }
 
     /// Writes some of `bytes` from the connection's task, which is woken when there is room again.
@@ -176,21 +191,70 @@ impl Transport {
         }
     }
 
-    /// Ready when [`try_write`](Self::try_write) is worth another attempt.
-    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.inner {
-            Inner::Unix(stream) => stream.poll_write_ready(cx),
-            Inner::Stream(_) => Poll::Ready(Ok(())),
+    /// Makes `attempt`s at writing to a socket until one tells that nothing is left; between them the connection's task is
+    /// woken when there is room again.
+    pub(crate) fn poll_attempts(
+        &self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut() -> io::Result<bool>,
+    ) -> Poll<io::Result<()>> {
+        let Inner::Unix(socket) = &self.inner else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        let mut writing = socket.writing.lock();
+        let watched = match writing.take() {
+            Some(watched) => watched,
+            None => Sender::from_owned_fd_unchecked(socket.fd().try_clone_to_owned()?)?,
+        };
+        while let Poll::Ready(ready) = watched.poll_write_ready(cx) {
+            ready?;
+            match watched.try_io(|| {
+                if attempt()? {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+            }) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
         }
+        *writing = Some(watched);
+        Poll::Pending
     }
 
     /// Ends both directions; the peer notices at once although others still hold the transport.
     pub(crate) fn shut(&self) {
         match &self.inner {
             // Fails only where the peer was faster.
-            Inner::Unix(stream) => drop(rustix::net::shutdown(stream, Shutdown::Both)),
+            Inner::Unix(socket) => drop(rustix::net::shutdown(socket.fd(), Shutdown::Both)),
             Inner::Stream(stream) => drop(stream.lock().take()),
         }
+    }
+}
+
+/// A UNIX socket. The runtime's own socket type is always watched for both directions; its ends of a pipe are watched for
+/// one, and assume nothing of the descriptor.
+struct Socket {
+    reading: Receiver,
+    /// A duplicate, while a write waits.
+    writing: Mutex<Option<Sender>>,
+    credentials: Option<UCred>,
+}
+
+impl Socket {
+    fn new(stream: UnixStream) -> io::Result<Self> {
+        let credentials = stream.peer_cred().ok();
+        let reading = Receiver::from_owned_fd_unchecked(stream.into_std()?.into())?;
+        Ok(Self {
+            reading,
+            writing: Mutex::new(None),
+            credentials,
+        })
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.reading.as_fd()
     }
 }
 
