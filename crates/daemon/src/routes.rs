@@ -7,6 +7,7 @@ use protocol::remote::{self, procedure};
 use protocol::{Procedure, Program};
 use rpc::{Context, Handler, Router};
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The RPC layer's own features of `connect_supports_feature`.
 mod feature {
@@ -32,6 +33,8 @@ impl<D: Driver> Routes<D> {
         let mut router = routes.router;
         router.on::<procedure::AuthList, _>(auth_list);
         router.on::<procedure::ConnectSupportsFeature, _>(supports_feature);
+        router.on::<procedure::ConnectRegisterCloseCallback, _>(register_close_callback);
+        router.on::<procedure::ConnectUnregisterCloseCallback, _>(unregister_close_callback);
         router.gate(access::gate);
         router
     }
@@ -95,6 +98,43 @@ where
             Ok(ret)
         }
     }
+}
+
+/// Whether a client wants to hear that its driver's connection ended; kept with the session. A driver here lives as long
+/// as the daemon, so there is never anything to tell.
+#[derive(Debug, Default)]
+struct CloseCallback(AtomicBool);
+
+async fn register_close_callback<D: Driver>(ctx: Context<D>, (): ()) -> Result<()> {
+    if ctx
+        .session
+        .state::<CloseCallback>()
+        .0
+        .swap(true, Ordering::Relaxed)
+    {
+        return Err(Error::new(
+            Code::OperationInvalid,
+            Domain::Rpc,
+            "a close callback is already registered",
+        ));
+    }
+    Ok(())
+}
+
+async fn unregister_close_callback<D: Driver>(ctx: Context<D>, (): ()) -> Result<()> {
+    if !ctx
+        .session
+        .state::<CloseCallback>()
+        .0
+        .swap(false, Ordering::Relaxed)
+    {
+        return Err(Error::new(
+            Code::OperationInvalid,
+            Domain::Rpc,
+            "no close callback is registered",
+        ));
+    }
+    Ok(())
 }
 
 /// The sockets here ask for no proof: who may open one may use it.

@@ -187,7 +187,7 @@ impl Active {
     }
 
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
+        !metadata.is_span()
             && self
                 .threshold(metadata.target())
                 .is_some_and(|least| LogLevel::of(*metadata.level()) >= least)
