@@ -10,7 +10,7 @@ use crate::server::{ClientLimits, Server, Service};
 use crate::sockets::{self, Bound, Kind};
 use crate::workers::{Limits, Workers};
 use crate::{Driver, Info, Instance, Layout, PidFile, Routes, detach, durable};
-use rpc::Keepalive;
+use rpc::{Keepalive, Session};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -18,12 +18,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
 /// The most threads that serve calls; more would only hand work around.
 const THREADS_MAX: usize = 4;
 /// How long the driver may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a client that asked for the end may take to read the reply and leave.
+const REPLY: Duration = Duration::from_millis(500);
 /// Where the journal listens.
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
@@ -356,13 +358,8 @@ impl Daemon {
             clients,
         );
         let servers = vec![Arc::clone(&admin_server), Arc::clone(&server)];
-        let shutdown = Arc::new(Notify::new());
-        let admin = Admin::new(
-            servers.clone(),
-            self.logging.clone(),
-            timeout,
-            Arc::clone(&shutdown),
-        );
+        let (shutdown, mut asked) = mpsc::unbounded_channel::<Arc<Session>>();
+        let admin = Admin::new(servers.clone(), self.logging.clone(), timeout, shutdown);
         let service = Arc::new(Service {
             server: Arc::clone(&server),
             router: Arc::new(Routes::<D>::of_driver()),
@@ -399,7 +396,11 @@ impl Daemon {
         let reason = loop {
             tokio::select! {
                 reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => break reason,
-                () = shutdown.notified() => break "the admin socket",
+                Some(session) = asked.recv() => {
+                    // Who asked leaves after the reply.
+                    let _ = tokio::time::timeout(REPLY, session.closed()).await;
+                    break "the admin socket";
+                }
                 () = &mut idle => break "nothing to do",
                 _ = signals.hang_up.recv() => self.reload(&*driver, &server).await,
             }

@@ -375,7 +375,7 @@ fn virt_admin_ends_the_daemon() {
     instance.admin(&["daemon-timeout", "--timeout", "1"]);
     assert_eq!(daemon.end(), 0);
     let mut daemon = instance.start(&[]);
-    instance.virt_admin(&["daemon-shutdown"]);
+    instance.admin(&["daemon-shutdown"]);
     assert_eq!(daemon.end(), 0);
 }
 

@@ -12,10 +12,10 @@ use crate::server::Server;
 use error::{Code, Domain, Error, Result};
 use protocol::admin::{self as wire, procedure as call};
 use protocol::{Priority, TypedParam, TypedParamValue};
-use rpc::{Context, Router};
+use rpc::{Context, Router, Session};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
 /// `VIR_DAEMON_SHUTDOWN_PRESERVE`.
 const SHUTDOWN_PRESERVE: u32 = 1;
@@ -27,7 +27,8 @@ pub(crate) struct Admin {
     servers: Vec<Arc<Server>>,
     logging: Logging,
     timeout: watch::Sender<Option<Duration>>,
-    shutdown: Arc<Notify>,
+    /// Takes the session that asks for the end.
+    shutdown: mpsc::UnboundedSender<Arc<Session>>,
 }
 
 type Call = Context<Admin>;
@@ -37,7 +38,7 @@ impl Admin {
         mut servers: Vec<Arc<Server>>,
         logging: Logging,
         timeout: watch::Sender<Option<Duration>>,
-        shutdown: Arc<Notify>,
+        shutdown: mpsc::UnboundedSender<Arc<Session>>,
     ) -> Self {
         servers.sort_by_key(|server| server.name);
         Self {
@@ -225,6 +226,7 @@ async fn daemon_shutdown(ctx: Call, args: wire::ConnectDaemonShutdownArgs) -> Re
         let text = "preserving the state of guests at the end of the daemon is not built into this version";
         return Err(Error::new(Code::NoSupport, Domain::Admin, text));
     }
-    ctx.driver.shutdown.notify_one();
+    // If nobody takes it, the daemon is ending already.
+    let _ = ctx.driver.shutdown.send(ctx.session);
     Ok(())
 }
