@@ -167,6 +167,15 @@ impl Layout {
         }
     }
 
+    /// The permission bits of folders that everybody who may use the daemon must get through; a session's are its
+    /// user's alone.
+    pub fn folder_mode(&self) -> u32 {
+        match self.mode {
+            Mode::System => 0o755,
+            Mode::Session => 0o700,
+        }
+    }
+
     /// Configuration files and definitions: `/etc/libvirt`.
     pub fn config_dir(&self) -> &Path {
         &self.config

@@ -81,8 +81,12 @@ fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let on_stderr = logging.outputs().0.contains("stderr");
     let started = serve_process::<D>(flags, layout, config_path, config.values, logging);
-    if let Err(failure) = &started {
+    // Where the log goes to the standard error, it is said there once.
+    if let Err(failure) = &started
+        && !on_stderr
+    {
         tracing::error!("{}", failure.text);
     }
     started
@@ -126,10 +130,6 @@ fn load(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
             return Err(refuse(key, "must be at least 1".to_owned()));
         }
     }
-    if config.max_anonymous_clients > config.max_clients {
-        let reason = format!("must not be above max_clients, which is {}", config.max_clients);
-        return Err(refuse("max_anonymous_clients", reason));
-    }
     Ok(loaded)
 }
 
@@ -144,6 +144,7 @@ fn start_logging(
         filters: config.log_filters.clone(),
         outputs: config.log_outputs.clone(),
         verbose: flags.verbose,
+        warnings: Vec::new(),
     }
     .with_environment(|name| std::env::var(name).ok());
     let in_foreground = !flags.detached && std::io::stderr().is_terminal();
@@ -169,6 +170,9 @@ fn start_logging(
         },
     );
     let logging = logging.map_err(ends(Exit::Refused))?;
+    for warning in &log.warnings {
+        tracing::warn!("{warning}");
+    }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(
@@ -201,7 +205,7 @@ fn serve_process<D: Driver>(
         .clone()
         .unwrap_or_else(|| layout.pid_file(info.daemon));
     for folder in pid_path.parent().into_iter().chain([layout.run_dir()]) {
-        durable::create_folder(folder, 0o755).map_err(ends(Exit::Folders))?;
+        durable::create_folder(folder, layout.folder_mode()).map_err(ends(Exit::Folders))?;
     }
     let _pid_file = PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?;
     let activated = activation::sockets(info.daemon).map_err(ends(Exit::Sockets))?;
@@ -266,7 +270,7 @@ fn worker_limits(config: &DaemonConfig) -> Limits {
 fn client_limits(config: &DaemonConfig) -> ClientLimits {
     ClientLimits {
         max: config.max_clients,
-        max_anonymous: config.max_anonymous_clients,
+        max_anonymous: config.max_anonymous_clients.min(config.max_clients),
     }
 }
 

@@ -96,7 +96,15 @@ pub(crate) fn bind_all(
     layout: &Layout,
     config: &DaemonConfig,
 ) -> Result<Vec<Bound>, SocketError> {
-    plans(daemon, layout, config)?.into_iter().map(bind).collect()
+    let plans = plans(daemon, layout, config)?;
+    for folder in plans.iter().filter_map(|plan| plan.path.parent()) {
+        let created = durable::create_folder(folder, layout.folder_mode());
+        created.map_err(|failure| SocketError {
+            path: folder.to_owned(),
+            reason: failure.to_string(),
+        })?;
+    }
+    plans.into_iter().map(bind).collect()
 }
 
 fn plans(daemon: &str, layout: &Layout, config: &DaemonConfig) -> Result<Vec<Plan>, SocketError> {
@@ -165,9 +173,6 @@ fn bind(plan: Plan) -> Result<Bound, SocketError> {
 }
 
 fn listen(path: &Path, mode: u32, queue: u32, group: Option<u32>) -> io::Result<UnixListener> {
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder, 0o755)?;
-    }
     remove_left_over(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -447,6 +447,41 @@ fn one_more_client_than_allowed_waits() {
     second.wait().unwrap();
 }
 
+fn without_descriptors_clients_wait_and_nothing_spins() {
+    let instance = Instanced::new("");
+    let daemon = instance.start(&[]);
+    let pid = rustix::process::Pid::from_child(&daemon.0);
+    let held = std::fs::read_dir(format!("/proc/{}/fd", daemon.0.id()))
+        .unwrap()
+        .count() as u64;
+    let limit = rustix::process::Rlimit {
+        current: Some(held + 4),
+        maximum: Some(held + 4),
+    };
+    rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
+    let path = instance.path("virttestd-sock");
+    let crowd: Vec<_> = (0..40).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.0.id())).unwrap();
+        let fields: Vec<_> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = ticks();
+    std::thread::sleep(Duration::from_millis(800));
+    assert!(ticks() - before < 20, "the daemon spins");
+    drop(crowd);
+    assert_eq!(
+        squeezed(&instance.virsh("virttestd-sock", &["hostname"]).stdout),
+        "tiny.example"
+    );
+}
+
 fn a_second_instance_is_refused() {
     let instance = Instanced::new("");
     let daemon = instance.start(&[]);
@@ -626,6 +661,7 @@ fn main() -> ExitCode {
         a_read_only_socket_is_for_looking,
         a_call_before_the_connection_is_open_is_refused,
         one_more_client_than_allowed_waits,
+        without_descriptors_clients_wait_and_nothing_spins,
         a_second_instance_is_refused,
         a_killed_daemon_is_in_nobodys_way,
         a_bad_configuration_is_refused_with_its_place,

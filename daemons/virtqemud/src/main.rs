@@ -1,3 +1,7 @@
 //! virtqemud: the QEMU driver behind its own sockets.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::run::<driver_qemu::Driver>()
+}

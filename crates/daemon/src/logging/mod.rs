@@ -51,14 +51,21 @@ pub struct LogConfig {
     pub outputs: Option<String>,
     /// `--verbose`.
     pub verbose: bool,
+    /// What an administrator should hear of once there is a log.
+    pub warnings: Vec<String>,
 }
 
 impl LogConfig {
     /// Applies `LIBVIRT_DEBUG`, `LIBVIRT_LOG_FILTERS` and `LIBVIRT_LOG_OUTPUTS`; an empty one counts as unset.
     pub fn with_environment(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
-        if let Some(level) = set("LIBVIRT_DEBUG").and_then(|value| LogLevel::named(&value)) {
-            self.level = Some(level.number());
+        if let Some(value) = set("LIBVIRT_DEBUG") {
+            match LogLevel::named(&value) {
+                Some(level) => self.level = Some(level.number()),
+                None => self
+                    .warnings
+                    .push(format!("LIBVIRT_DEBUG={value} names no level and is ignored")),
+            }
         }
         self.filters = set("LIBVIRT_LOG_FILTERS").or(self.filters);
         self.outputs = set("LIBVIRT_LOG_OUTPUTS").or(self.outputs);
