@@ -13,9 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// How long accepting rests after the system had no room, unless a client leaves before.
 const REST: Duration = Duration::from_millis(500);
+
+/// How long nothing is said of further failures to accept.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How many clients a server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,12 +222,11 @@ pub(crate) struct Service<D> {
 impl<D: Send + Sync + 'static> Service<D> {
     /// Takes clients from a socket, for ever.
     pub(crate) async fn accept(self: Arc<Self>, listener: UnixListener, read_only: bool) {
-        let mut resting = false;
+        let mut told: Option<Instant> = None;
         loop {
             self.server.room().await;
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    resting = false;
                     let mut waiting = Some(stream);
                     while let Some(stream) = waiting {
                         // Another socket's client may have taken the room.
@@ -235,10 +238,10 @@ impl<D: Send + Sync + 'static> Service<D> {
                 }
                 Err(failure) if is_passing(&failure) => {}
                 Err(failure) => {
-                    if !resting {
+                    if told.is_none_or(|told| told.elapsed() > SILENCE) {
+                        told = Some(Instant::now());
                         tracing::warn!(server = self.server.name, %failure, "cannot accept clients; they wait");
                     }
-                    resting = true;
                     tokio::select! {
                         () = self.server.room.notified() => {}
                         () = tokio::time::sleep(REST) => {}

@@ -545,6 +545,15 @@ fn sighup_reads_the_configuration_again() {
     );
 }
 
+fn systemds_watchdog_hears_of_it() {
+    let instance = Instanced::new("");
+    let mut command = instance.command(&[]);
+    let _daemon = Running(command.env("WATCHDOG_USEC", "100000").spawn().unwrap());
+    instance.await_notice("READY=1");
+    instance.await_notice("WATCHDOG=1");
+    instance.await_notice("WATCHDOG=1");
+}
+
 fn sigterm_ends_cleanly() {
     let instance = Instanced::new("");
     let mut daemon = instance.start(&[]);
@@ -666,6 +675,7 @@ fn main() -> ExitCode {
         a_killed_daemon_is_in_nobodys_way,
         a_bad_configuration_is_refused_with_its_place,
         sighup_reads_the_configuration_again,
+        systemds_watchdog_hears_of_it,
         sigterm_ends_cleanly,
         without_clients_and_work_it_ends,
         in_the_background_it_is_ready_when_the_caller_goes_on,
