@@ -75,6 +75,11 @@ pub trait Inbound: Send {
     /// [`Link::wake`] starts it again.
     fn admits(&mut self, header: &Header) -> bool;
 
+    /// The longest packet that is taken now, in bytes with its length word; at most the protocol's own limit.
+    fn longest(&self) -> usize {
+        usize::MAX
+    }
+
     /// Takes a packet.
     ///
     /// # Errors
@@ -385,6 +390,7 @@ impl<I: Inbound> Task<I> {
             if self.link.full_streams.load(Ordering::SeqCst) > 0 {
                 return Ok(false);
             }
+            self.reader.limit(self.inbound.longest());
             let Some(frame) = self.reader.peek()? else {
                 return Ok(true);
             };

@@ -25,7 +25,7 @@ const LONGEST: usize = limits::LENGTH + limits::MESSAGE;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The announced length leaves no room for a header, or is above the largest packet.
-    #[error("a packet announces {0} bytes, outside of {SHORTEST} to {LONGEST}")]
+    #[error("a packet announces {0} bytes: too few for a header, or more than may come now")]
     Length(u32),
     /// The header holds a number that its field does not have.
     #[error("a packet's header is malformed: {0}")]
@@ -61,8 +61,10 @@ pub struct Frame {
 }
 
 /// Finds packets in a stream of bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
+    /// The longest packet to take, length word included.
+    longest: usize,
     buffer: Vec<u8>,
     /// The bytes of the buffer that were received and not consumed.
     filled: Range<usize>,
@@ -77,7 +79,19 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader without a buffer yet.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            longest: LONGEST,
+            buffer: Vec::new(),
+            filled: 0..0,
+            needed: SHORTEST,
+            position: 0,
+            fds: VecDeque::new(),
+        }
+    }
+
+    /// From now on takes packets of at most `longest` bytes, and never longer ones than the protocol has.
+    pub fn limit(&mut self, longest: usize) {
+        self.longest = longest.min(LONGEST);
     }
 
     /// Room for more bytes; never empty.
@@ -145,7 +159,7 @@ impl FrameReader {
         };
         let word = u32::from_be_bytes(*word);
         let length = word as usize;
-        if !(SHORTEST..=LONGEST).contains(&length) {
+        if !(SHORTEST..=self.longest).contains(&length) {
             return Err(FrameError::Length(word));
         }
         self.needed = length;
@@ -225,6 +239,12 @@ impl FrameReader {
     /// How many bytes are allocated.
     pub fn allocated(&self) -> usize {
         self.buffer.capacity()
+    }
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

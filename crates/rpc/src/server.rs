@@ -15,7 +15,7 @@ use std::task::{Context as Waiting, Poll, Waker};
 
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
-use protocol::net::{Header, MessageType};
+use protocol::net::{Header, MessageType, limits};
 use protocol::{Priority, ProcedureInfo, keepalive};
 use tokio::time::Instant;
 
@@ -24,6 +24,10 @@ use crate::packet::Packet;
 use crate::router::{Call, Context, Router, Work};
 use crate::session::{Session, SessionOptions};
 use crate::transport::Transport;
+
+/// The longest packet of a client that has not authenticated: room for the largest token that authentication exchanges,
+/// and not for the buffers that a crowd of strangers could make us hold.
+const UNKNOWN_LONGEST: usize = 2 * limits::INITIAL;
 
 /// Serves one client: the session, and the future that serves it until it is gone, to be spawned.
 pub fn serve<D: Send + Sync + 'static>(
@@ -248,6 +252,14 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
                 self.resume();
                 self.aside.is_none()
             }
+        }
+    }
+
+    fn longest(&self) -> usize {
+        if self.session.authenticated() {
+            usize::MAX
+        } else {
+            UNKNOWN_LONGEST
         }
     }
 

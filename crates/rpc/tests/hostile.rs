@@ -611,3 +611,17 @@ async fn the_gate_comes_before_the_arguments() {
     assert_eq!(identity.uid, rustix::process::getuid().as_raw());
     assert!(identity.start_time.is_some());
 }
+
+#[tokio::test]
+async fn a_stranger_may_not_send_large_packets() {
+    let packet = Packet::raw(call::<DomainSuspend>(1), &[0; 200_000]).unwrap();
+    let mut wire = Wire::with(SessionOptions {
+        authenticated: false,
+        ..SessionOptions::default()
+    });
+    wire.stream.write_all(&packet.bytes()[..100]).await.unwrap();
+    assert!(wire.recv().await.is_none());
+    let mut wire = Wire::new();
+    wire.send(&packet).await;
+    assert_eq!(wire.error().await.code(), Code::Rpc);
+}
