@@ -7,9 +7,11 @@
 //!          never sent
 //! ```
 //! A peer that lets a command lie gets nothing more, so a command whose deadline passes meanwhile was never carried
-//! out, and nothing piles up in the socket.
+//! out, and nothing piles up in the socket. Whether it is stuck or only swallowed that one command is found out by
+//! knocking: a harmless query of ours. QEMU works in order, so any answer says that what was sent before and not
+//! answered will not be.
 
-use crate::reply::Reply;
+use crate::reply::{ID_PREFIX, Reply};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -22,8 +24,14 @@ use tokio::sync::oneshot;
 
 /// Commands in flight at most.
 const WINDOW: usize = 16;
-/// How long the oldest command in flight may lie before no more are sent.
+/// How long a peer with commands in flight may say nothing before it gets no more.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Time between two knocks.
+const KNOCK_EVERY: Duration = Duration::from_secs(5);
+/// Knocks beyond the window.
+const MAX_KNOCKS: usize = 8;
+/// The id of knocks; commands count from 1.
+const KNOCK_ID: u64 = 0;
 
 /// A command that waits to be sent.
 #[derive(Debug)]
@@ -57,6 +65,8 @@ pub(crate) struct Outgoing {
     waiting: VecDeque<Waiting>,
     sent: VecDeque<Sent>,
     rest: Rest,
+    answered: Option<Instant>,
+    knocked: Option<Instant>,
     /// The socket has no room; whoever can wait for room should flush then.
     pub(crate) blocked: bool,
 }
@@ -79,37 +89,37 @@ impl Outgoing {
     pub(crate) fn flush(&mut self, stream: &UnixStream) -> io::Result<()> {
         loop {
             if self.rest.offset == self.rest.line.len() {
-                let lies = self
-                    .sent
-                    .front()
-                    .is_some_and(|oldest| oldest.since.elapsed() > PATIENCE);
-                if self.sent.len() >= WINDOW || lies {
+                if self.waiting.is_empty() {
+                    break;
+                }
+                let lies = self.lies();
+                if lies && self.may_knock() {
+                    self.knock(stream)?;
+                    continue;
+                }
+                if lies || self.sent.len() >= WINDOW {
                     break;
                 }
                 let Some(next) = self.waiting.pop_front() else {
                     break;
                 };
-                match send(stream, &next.line, next.fd.as_ref()) {
-                    Ok(0) => {
-                        self.waiting.push_front(next);
-                        self.blocked = true;
-                        return Ok(());
-                    }
-                    Ok(count) => {
-                        self.rest = Rest {
-                            line: next.line,
-                            offset: count,
-                        };
-                        let answer = Some(next.answer);
-                        self.sent.push_back(Sent {
-                            id: next.id,
-                            since: Instant::now(),
-                            answer,
-                            expired: false,
-                        });
-                    }
-                    Err(err) => return Err(err),
+                let count = send(stream, &next.line, next.fd.as_ref())?;
+                if count == 0 {
+                    self.waiting.push_front(next);
+                    self.blocked = true;
+                    return Ok(());
                 }
+                self.rest = Rest {
+                    line: next.line,
+                    offset: count,
+                };
+                let answer = Some(next.answer);
+                self.sent.push_back(Sent {
+                    id: next.id,
+                    since: Instant::now(),
+                    answer,
+                    expired: false,
+                });
             } else {
                 let rest = self.rest.line.get(self.rest.offset..).unwrap_or_default();
                 match send(stream, rest, None)? {
@@ -126,6 +136,40 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Whether the peer has said nothing for too long.
+    fn lies(&self) -> bool {
+        let Some(oldest) = self.sent.front() else {
+            return false;
+        };
+        self.answered
+            .map_or(oldest.since, |answered| answered.max(oldest.since))
+            .elapsed()
+            > PATIENCE
+    }
+
+    fn may_knock(&self) -> bool {
+        let due = self.knocked.is_none_or(|knocked| knocked.elapsed() > KNOCK_EVERY);
+        due && self.sent.len() < WINDOW + MAX_KNOCKS
+    }
+
+    fn knock(&mut self, stream: &UnixStream) -> io::Result<()> {
+        let line =
+            format!("{{\"execute\":\"query-name\",\"id\":\"{ID_PREFIX}{KNOCK_ID}\"}}\r\n").into_bytes();
+        self.knocked = Some(Instant::now());
+        let count = send(stream, &line, None)?;
+        // Without room the peer does not even read, so there is nothing to find out.
+        if count > 0 {
+            self.rest = Rest { line, offset: count };
+            self.sent.push_back(Sent {
+                id: KNOCK_ID,
+                since: Instant::now(),
+                answer: None,
+                expired: false,
+            });
+        }
+        Ok(())
+    }
+
     /// Whom the reply with that id is for. Without an id it is for the oldest, since the peer works in order.
     /// The outer option is empty if nobody asked.
     pub(crate) fn answered(&mut self, id: Option<u64>) -> Option<Option<oneshot::Sender<Reply>>> {
@@ -134,6 +178,13 @@ impl Outgoing {
             None => 0,
         };
         let sent = self.sent.remove(index)?;
+        let mut place = 0;
+        self.sent.retain(|sent| {
+            place += 1;
+            place > index || sent.answer.is_some()
+        });
+        self.answered = Some(Instant::now());
+        self.knocked = None;
         if self.sent.is_empty() {
             self.sent = VecDeque::new();
         }

@@ -13,7 +13,7 @@ use std::ops::Range;
 struct Envelope<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "return")]
+    #[serde(borrow, default, rename = "return", deserialize_with = "present")]
     value: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -22,6 +22,11 @@ struct Envelope<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     timestamp: Option<Timestamp>,
+}
+
+/// A null is a value too.
+fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(source: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(source).map(Some)
 }
 
 /// A reply as it came.
