@@ -1,0 +1,22 @@
+//! Every check of the project, the fast ones first.
+
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+
+/// The steps, each a cargo command.
+const STEPS: &[&[&str]] = &[
+    &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+    &["test", "--workspace", "--no-fail-fast"],
+];
+
+/// Runs the steps in order.
+///
+/// # Errors
+/// When a step fails: its own output says why.
+pub(crate) fn run() -> Result<()> {
+    for step in STEPS {
+        let status = Command::new(env!("CARGO")).args(*step).status().context("cannot run cargo")?;
+        ensure!(status.success(), "`cargo {}` failed", step.join(" "));
+    }
+    Ok(())
+}
