@@ -1,0 +1,96 @@
+//! Definitions on disk: `NAME.xml` in the driver's configuration folder, and the autostart links beside them.
+//!
+//! Everything here blocks on the disk; callers run it where that harms nobody.
+
+use crate::paths::Paths;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// What stands above a definition, so that nobody edits it under the daemon's feet.
+fn banner(name: &str) -> String {
+    // "--" may not stand inside a comment.
+    let name = name.replace("--", "- -");
+    format!(
+        "<!--\nThis file belongs to the virtualization daemon, which overwrites it. Change it with:\n  \
+         virsh edit {name}\nor another program that uses the libvirt API.\n-->\n\n"
+    )
+}
+
+/// A definition as found on disk.
+#[derive(Debug)]
+pub struct Stored {
+    /// The file's name without `.xml`.
+    pub name: String,
+    /// The document with its banner.
+    pub text: String,
+    /// Whether the domain starts with the daemon.
+    pub autostart: bool,
+}
+
+/// Every definition on disk, or why a file could not be read.
+///
+/// # Errors
+/// When the folder itself cannot be read; one file's failure stands in its place in the list.
+pub fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
+    let entries = match fs::read_dir(&paths.config) {
+        Ok(entries) => entries,
+        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(other) => return Err(failed("read the folder", &paths.config, other)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|err| failed("read the folder", &paths.config, err))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".xml")) else { continue };
+        if !path.is_file() {
+            continue;
+        }
+        let name = name.to_owned();
+        let text = fs::read_to_string(&path).map_err(|err| failed("read", &path, err));
+        let autostart = paths.autostart(&name).is_symlink();
+        found.push(text.map(|text| Stored { name, text, autostart }));
+    }
+    Ok(found)
+}
+
+/// Puts a definition on disk for good.
+///
+/// # Errors
+/// When the disk refuses; the previous definition is then still whole.
+pub fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
+    let path = paths.definition(name);
+    let text = format!("{}{document}", banner(name));
+    daemon::durable::replace(&path, text.as_bytes()).map_err(refused)
+}
+
+/// Removes a definition and its autostart link.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn remove(paths: &Paths, name: &str) -> Result<()> {
+    set_autostart(paths, name, false)?;
+    daemon::durable::remove(&paths.definition(name)).map_err(refused)
+}
+
+/// Makes or removes the autostart link.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn set_autostart(paths: &Paths, name: &str, autostart: bool) -> Result<()> {
+    let link = paths.autostart(name);
+    if autostart {
+        daemon::durable::link(&paths.definition(name), &link).map_err(refused)
+    } else {
+        daemon::durable::remove(&link).map_err(refused)
+    }
+}
+
+fn refused(err: std::io::Error) -> Error {
+    Error::new(Code::OperationFailed, ErrorDomain::Qemu, err.to_string()).caused_by(err)
+}
+
+fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
+    Error::new(Code::OperationFailed, ErrorDomain::Qemu, format!("cannot {what} '{}': {err}", path.display()))
+        .caused_by(err)
+}

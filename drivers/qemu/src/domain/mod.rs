@@ -1,0 +1,86 @@
+//! A domain: what everybody may read, and the one task that may change it.
+//!
+//! ```text
+//!                 reads                      changes
+//!  clients ----------------> State     Domain::run(operation)
+//!                              ^                |
+//!                              | publish        v
+//!                              +------------- Owner (task) ---- Guest: QEMU's process, monitor, agent
+//! ```
+//!
+//! States and who drives each arrow (the owner task in every case; the cause in brackets):
+//!
+//! ```text
+//!  (none) --define--> Shutoff --start--> Paused(StartingUp) --cont--> Running <--suspend/resume--> Paused
+//!                        ^                                               |
+//!                        +--[guest ended, destroyed, QEMU died]----------+
+//!  a transient domain vanishes where a persistent one becomes Shutoff
+//! ```
+
+mod guest;
+mod owner;
+mod process;
+mod queue;
+mod run_state;
+mod sample;
+mod state;
+
+pub use guest::{Guest, Notice};
+pub use owner::Owner;
+pub use process::Process;
+pub use queue::JOB_WAIT;
+pub use run_state::{Paused, RunState, Running, Shutoff};
+pub use sample::Sample;
+pub use state::{Document, Live, State, Summary};
+
+use arc_swap::ArcSwap;
+use queue::Queue;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One domain.
+#[derive(Debug)]
+pub struct Domain {
+    /// Who it is: never changes.
+    pub uuid: Uuid,
+    state: ArcSwap<State>,
+    queue: Queue,
+}
+
+impl Domain {
+    /// A domain that nobody can see yet.
+    pub(crate) fn new(uuid: Uuid, name: &str) -> Self {
+        Self::with_state(
+            uuid,
+            State {
+                name: name.into(),
+                run: RunState::Shutoff(Shutoff::Unknown),
+                definition: None,
+                autostart: false,
+                managed_save: false,
+                updated: false,
+                live: None,
+            },
+        )
+    }
+
+    /// A domain in a known state.
+    pub(crate) fn with_state(uuid: Uuid, state: State) -> Self {
+        Self { uuid, state: ArcSwap::from_pointee(state), queue: Queue::default() }
+    }
+
+    /// What was last published.
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    pub(crate) fn publish(&self, state: State) {
+        self.state.store(Arc::new(state));
+    }
+
+    /// The reference clients know it by.
+    pub fn reference(&self) -> protocol::remote::Domain {
+        let state = self.state();
+        protocol::remote::Domain { name: state.name.to_string(), uuid: self.uuid.into_bytes(), id: state.id() }
+    }
+}

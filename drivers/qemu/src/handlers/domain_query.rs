@@ -1,0 +1,93 @@
+//! What a domain is and does, answered from its published state.
+
+use super::Call;
+use crate::domain::State;
+use crate::flags;
+use crate::presentation;
+use error::Result;
+use protocol::remote;
+use std::sync::Arc;
+use xdr::UChar;
+
+fn state(call: &Call, dom: &remote::Domain) -> Result<Arc<State>> {
+    Ok(call.driver.domains.find(dom)?.state())
+}
+
+pub async fn get_info(call: Call, args: remote::DomainGetInfoArgs) -> Result<remote::DomainGetInfoRet> {
+    let state = state(&call, &args.dom)?;
+    let summary = presentation::summary(&state);
+    let cpu_time = state.live.as_ref().map_or(0, |live| presentation::cpu_time(live));
+    Ok(remote::DomainGetInfoRet {
+        state: UChar(state.run.number() as u8),
+        max_mem: summary.max_memory,
+        memory: presentation::memory(&state),
+        nr_virt_cpu: u16::try_from(summary.vcpus).unwrap_or(u16::MAX),
+        cpu_time,
+    })
+}
+
+pub async fn get_state(call: Call, args: remote::DomainGetStateArgs) -> Result<remote::DomainGetStateRet> {
+    flags::check("virDomainGetState", args.flags, 0)?;
+    let state = state(&call, &args.dom)?;
+    Ok(remote::DomainGetStateRet { state: state.run.number(), reason: state.run.reason() })
+}
+
+pub async fn get_xml_desc(call: Call, args: remote::DomainGetXmlDescArgs) -> Result<remote::DomainGetXmlDescRet> {
+    let view = presentation::View::from_flags(args.flags)?;
+    let state = state(&call, &args.dom)?;
+    Ok(remote::DomainGetXmlDescRet { xml: presentation::document(&state, view)? })
+}
+
+pub async fn get_os_type(call: Call, args: remote::DomainGetOsTypeArgs) -> Result<remote::DomainGetOsTypeRet> {
+    let state = state(&call, &args.dom)?;
+    Ok(remote::DomainGetOsTypeRet { r#type: presentation::summary(&state).os_type.to_string() })
+}
+
+pub async fn get_max_memory(call: Call, args: remote::DomainGetMaxMemoryArgs) -> Result<remote::DomainGetMaxMemoryRet> {
+    Ok(remote::DomainGetMaxMemoryRet { memory: presentation::summary(&*state(&call, &args.dom)?).max_memory })
+}
+
+pub async fn get_max_vcpus(call: Call, args: remote::DomainGetMaxVcpusArgs) -> Result<remote::DomainGetMaxVcpusRet> {
+    let num = presentation::summary(&*state(&call, &args.dom)?).max_vcpus;
+    Ok(remote::DomainGetMaxVcpusRet { num: i32::try_from(num).unwrap_or(i32::MAX) })
+}
+
+/// `VIR_DOMAIN_VCPU_MAXIMUM`.
+const VCPU_MAXIMUM: u32 = 4;
+
+pub async fn get_vcpus_flags(
+    call: Call,
+    args: remote::DomainGetVcpusFlagsArgs,
+) -> Result<remote::DomainGetVcpusFlagsRet> {
+    flags::check("virDomainGetVcpusFlags", args.flags, flags::AFFECT | VCPU_MAXIMUM)?;
+    let state = state(&call, &args.dom)?;
+    let impact = flags::Impact::of(args.flags, state.is_active(), state.is_persistent())?;
+    let document = if impact.live { state.document() } else { state.next_document() };
+    let summary = document.map(|document| &document.summary);
+    let num = summary.map_or(0, |summary| if args.flags & VCPU_MAXIMUM != 0 { summary.max_vcpus } else { summary.vcpus });
+    Ok(remote::DomainGetVcpusFlagsRet { num: i32::try_from(num).unwrap_or(i32::MAX) })
+}
+
+pub async fn is_active(call: Call, args: remote::DomainIsActiveArgs) -> Result<remote::DomainIsActiveRet> {
+    Ok(remote::DomainIsActiveRet { active: state(&call, &args.dom)?.is_active().into() })
+}
+
+pub async fn is_persistent(call: Call, args: remote::DomainIsPersistentArgs) -> Result<remote::DomainIsPersistentRet> {
+    Ok(remote::DomainIsPersistentRet { persistent: state(&call, &args.dom)?.is_persistent().into() })
+}
+
+pub async fn is_updated(call: Call, args: remote::DomainIsUpdatedArgs) -> Result<remote::DomainIsUpdatedRet> {
+    Ok(remote::DomainIsUpdatedRet { updated: state(&call, &args.dom)?.updated.into() })
+}
+
+pub async fn get_autostart(call: Call, args: remote::DomainGetAutostartArgs) -> Result<remote::DomainGetAutostartRet> {
+    Ok(remote::DomainGetAutostartRet { autostart: state(&call, &args.dom)?.autostart.into() })
+}
+
+pub async fn has_managed_save(
+    call: Call,
+    args: remote::DomainHasManagedSaveImageArgs,
+) -> Result<remote::DomainHasManagedSaveImageRet> {
+    flags::check("virDomainHasManagedSaveImage", args.flags, 0)?;
+    Ok(remote::DomainHasManagedSaveImageRet { result: state(&call, &args.dom)?.managed_save.into() })
+}

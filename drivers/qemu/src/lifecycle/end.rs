@@ -1,0 +1,90 @@
+//! The end of a run: asked for, the guest's own, or QEMU's failure.
+
+use super::log_file;
+use crate::domain::{Ending, Owner, RunState, Shutoff};
+use crate::events::{Event, Lifecycle, Stopped};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use rustix::process::Signal;
+use std::time::Duration;
+
+/// How long QEMU may take to end itself before it is killed.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a killed process may take to vanish: the kernel may have to finish its disk access first.
+const KILL_WAIT: Duration = Duration::from_secs(30);
+
+impl Owner {
+    /// Ends the run at once, or, `graceful`, only if QEMU ends itself when asked.
+    ///
+    /// # Errors
+    /// [`Code::OperationInvalid`] when it does not run; [`Code::OperationFailed`] when QEMU does not end.
+    pub(crate) async fn destroy(&mut self, graceful: bool) -> Result<()> {
+        let Some(guest) = self.guest.as_ref() else { return Err(super::not_running()) };
+        let process = std::sync::Arc::clone(&guest.live.process);
+        process.set_ending(Ending::Destroyed);
+        let refused = |err: std::io::Error| {
+            Error::new(Code::OperationFailed, ErrorDomain::Qemu, format!("cannot signal QEMU: {err}")).caused_by(err)
+        };
+        process.signal(Signal::TERM).map_err(refused)?;
+        if tokio::time::timeout(GRACE, process.ended()).await.is_err() {
+            if graceful {
+                return Err(Error::new(
+                    Code::OperationFailed,
+                    ErrorDomain::Qemu,
+                    format!("QEMU process {} did not end within {GRACE:?} of SIGTERM", process.pid()),
+                ));
+            }
+            process.signal(Signal::KILL).map_err(refused)?;
+        }
+        self.finish().await
+    }
+
+    /// Takes the domain down after its process has ended or its monitor was lost.
+    ///
+    /// # Errors
+    /// [`Code::OperationFailed`] when the process does not vanish even when killed.
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        let Some(guest) = self.guest.take() else { return Ok(()) };
+        let process = &guest.live.process;
+        // A QEMU without monitor cannot be managed any more; one that has ended does not mind.
+        let killed = process.signal(Signal::KILL);
+        if killed.is_err() || tokio::time::timeout(KILL_WAIT, process.ended()).await.is_err() {
+            let text = format!("QEMU process {} cannot be ended", process.pid());
+            self.guest = Some(guest);
+            return Err(Error::new(Code::OperationFailed, ErrorDomain::Qemu, text));
+        }
+        let (reason, detail) = match process.ending() {
+            Ending::Shutdown => (Shutoff::Shutdown, Stopped::Shutdown),
+            Ending::Destroyed => (Shutoff::Destroyed, Stopped::Destroyed),
+            Ending::Unasked if matches!(self.domain.state().run, RunState::Crashed(_)) => {
+                (Shutoff::Crashed, Stopped::Crashed)
+            }
+            Ending::Unasked => (Shutoff::Crashed, Stopped::Failed),
+        };
+        let log = self.driver.paths.log_file(&self.domain.state().name);
+        let resources = guest.resources;
+        // Files first: whoever sees the domain shut off may start it again.
+        let cleared = tokio::task::spawn_blocking(move || {
+            log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
+            drop(resources);
+        });
+        if let Err(err) = cleared.await {
+            tracing::warn!(%err, "left-overs of a guest were not removed");
+        }
+        let reference = self.domain.reference();
+        self.publish(|state| {
+            state.live = None;
+            state.run = RunState::Shutoff(reason);
+        });
+        let gone = remote_without_id(reference);
+        self.driver.events.send(&gone, Event::Lifecycle(Lifecycle::Stopped(detail)));
+        self.driver.domains.forget_if_gone(&self.domain);
+        self.driver.activity_changed();
+        Ok(())
+    }
+}
+
+/// The event of an end speaks of a domain that has no id any more.
+fn remote_without_id(reference: protocol::remote::Domain) -> protocol::remote::Domain {
+    protocol::remote::Domain { id: -1, ..reference }
+}

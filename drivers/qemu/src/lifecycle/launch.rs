@@ -1,0 +1,58 @@
+//! Starting a process for a guest: its arguments, descriptors, user and log, and nothing of what it means.
+
+use super::log_file::LogFile;
+use command_fds::{CommandFdExt, FdMapping};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Program {
+    /// The binary, absolute.
+    pub binary: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its whole environment: nothing is inherited.
+    pub environment: Vec<(String, String)>,
+    /// Descriptors and the numbers the arguments know them by.
+    pub descriptors: Vec<(OwnedFd, i32)>,
+    /// User and group it runs as, where not the daemon's own.
+    pub identity: Option<(u32, u32)>,
+}
+
+impl Program {
+    /// Starts it with its output in the log; gives its process id.
+    ///
+    /// It leads a process group of its own, so that a signal meant for the daemon's terminal does not end guests.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(self, log: &LogFile) -> Result<u32> {
+        let binary = self.binary.display().to_string();
+        let failed = |err: std::io::Error| {
+            Error::new(Code::InternalError, ErrorDomain::Qemu, format!("cannot run '{binary}': {err}")).caused_by(err)
+        };
+        let mut command = Command::new(&self.binary);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment)
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.handle().map_err(failed)?)
+            .stderr(log.handle().map_err(failed)?);
+        if let Some((user, group)) = self.identity {
+            command.uid(user).gid(group);
+        }
+        let mappings = self.descriptors.into_iter().map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
+        command.fd_mappings(mappings.collect()).map_err(|err| {
+            Error::new(Code::InternalError, ErrorDomain::Qemu, format!("descriptors for '{binary}': {err}"))
+        })?;
+        // The process is followed by its own handle, not as a child: the next daemon is not its parent.
+        command.spawn().map(|child| child.id()).map_err(failed)
+    }
+}

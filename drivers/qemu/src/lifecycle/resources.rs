@@ -1,0 +1,60 @@
+//! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
+
+use crate::domain::Process;
+use crate::paths::Paths;
+use crate::ports::Port;
+use rustix::process::Signal;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files, ports and helper processes of one run. Dropping it gives everything back, so a start that fails half way
+/// leaves nothing behind; the next daemon makes one from the status document of a guest it adopts.
+#[derive(Debug, Default)]
+pub struct Resources {
+    /// Folders removed with all that is in them.
+    pub folders: Vec<PathBuf>,
+    /// Files removed.
+    pub files: Vec<PathBuf>,
+    /// Ports of graphics servers.
+    pub ports: Vec<Port>,
+    /// Processes beside QEMU, ended with it.
+    pub helpers: Vec<Arc<Process>>,
+}
+
+impl Resources {
+    /// What every run has: its folders, pid file and status document.
+    pub fn of_run(paths: &Paths, id: i32, name: &str) -> Self {
+        Self {
+            folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name)],
+            files: vec![paths.pid_file(name), paths.status(name)],
+            ports: Vec::new(),
+            helpers: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Resources {
+    fn drop(&mut self) {
+        for helper in &self.helpers {
+            if let Err(err) = helper.signal(Signal::TERM) {
+                tracing::warn!(pid = helper.pid(), %err, "a guest's helper process cannot be ended");
+            }
+        }
+        for file in &self.files {
+            told(file, fs::remove_file(file));
+        }
+        for folder in &self.folders {
+            told(folder, fs::remove_dir_all(folder));
+        }
+    }
+}
+
+fn told(path: &Path, outcome: std::io::Result<()>) {
+    if let Err(err) = outcome
+        && err.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %err, "a left-over of a guest cannot be removed");
+    }
+}

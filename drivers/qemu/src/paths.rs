@@ -1,0 +1,113 @@
+//! Where the driver keeps its files: libvirt's places, so that a host can be switched over and back.
+
+use std::path::{Path, PathBuf};
+
+/// The driver's folders.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// Definitions: `NAME.xml`, and `autostart/` with links to those that start with the daemon.
+    pub config: PathBuf,
+    /// Of running guests: `NAME.pid`, `NAME.xml` (status), `channel/`.
+    pub run: PathBuf,
+    /// `domain-ID-NAME/` with the monitor socket, `save/`, `nvram/`, `channel/`.
+    pub lib: PathBuf,
+    /// What QEMU says: `NAME.log`.
+    pub log: PathBuf,
+    /// What binaries can do, asked once.
+    pub cache: PathBuf,
+}
+
+/// How much of a name goes into the name of a folder: a socket's path below it must stay under 108 bytes.
+const SHORT_NAME: usize = 20;
+
+impl Paths {
+    /// The definition of a persistent domain.
+    pub fn definition(&self, name: &str) -> PathBuf {
+        self.config.join(format!("{name}.xml"))
+    }
+
+    /// The link that marks a domain for starting with the daemon.
+    pub fn autostart(&self, name: &str) -> PathBuf {
+        self.autostart_dir().join(format!("{name}.xml"))
+    }
+
+    /// The folder of those links.
+    pub fn autostart_dir(&self) -> PathBuf {
+        self.config.join("autostart")
+    }
+
+    /// What the next daemon needs to adopt a running guest.
+    pub fn status(&self, name: &str) -> PathBuf {
+        self.run.join(format!("{name}.xml"))
+    }
+
+    /// The process id of a running guest.
+    pub fn pid_file(&self, name: &str) -> PathBuf {
+        self.run.join(format!("{name}.pid"))
+    }
+
+    /// QEMU's own words.
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.log.join(format!("{name}.log"))
+    }
+
+    /// The managed save image.
+    pub fn managed_save(&self, name: &str) -> PathBuf {
+        self.lib.join("save").join(format!("{name}.save"))
+    }
+
+    /// UEFI variables of a domain that names no file for them.
+    pub fn nvram(&self, name: &str) -> PathBuf {
+        self.lib.join("nvram").join(format!("{name}_VARS.fd"))
+    }
+
+    /// The folder of one run of a domain.
+    pub fn domain_dir(&self, id: i32, name: &str) -> PathBuf {
+        self.lib.join(short_name(id, name))
+    }
+
+    /// Channel sockets of one run of a domain.
+    pub fn channel_dir(&self, id: i32, name: &str) -> PathBuf {
+        self.run.join("channel").join(short_name(id, name))
+    }
+
+    /// The folders that must exist before anything else, with the mode each has.
+    pub fn folders(&self) -> Vec<(PathBuf, u32)> {
+        let sub = |base: &Path, name: &str| base.join(name);
+        vec![
+            (self.config.clone(), 0o700),
+            (self.autostart_dir(), 0o700),
+            (self.run.clone(), 0o755),
+            (sub(&self.run, "channel"), 0o755),
+            (self.lib.clone(), 0o751),
+            (sub(&self.lib, "save"), 0o750),
+            (sub(&self.lib, "nvram"), 0o755),
+            (self.log.clone(), 0o755),
+            (self.cache.clone(), 0o750),
+        ]
+    }
+}
+
+fn short_name(id: i32, name: &str) -> String {
+    let short: String = name.chars().take(SHORT_NAME).collect();
+    format!("domain-{id}-{short}")
+}
+
+/// The monitor socket in a domain's folder.
+pub fn monitor_socket(domain_dir: &Path) -> PathBuf {
+    domain_dir.join("monitor.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_stays_short_whatever_the_name() {
+        let dir = PathBuf::from("/var/lib/libvirt/qemu");
+        let paths =
+            Paths { config: dir.clone(), run: dir.clone(), lib: dir.clone(), log: dir.clone(), cache: dir };
+        let socket = monitor_socket(&paths.domain_dir(i32::MAX, &"x".repeat(200)));
+        assert!(socket.as_os_str().len() < 108, "{}", socket.display());
+    }
+}
