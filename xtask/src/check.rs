@@ -5,7 +5,16 @@ use std::process::Command;
 
 /// The steps, each a cargo command.
 const STEPS: &[&[&str]] = &[
-    &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+    &["fmt", "--check"],
+    &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ],
     &["test", "--workspace", "--no-fail-fast"],
 ];
 
@@ -15,7 +24,10 @@ const STEPS: &[&[&str]] = &[
 /// When a step fails: its own output says why.
 pub(crate) fn run() -> Result<()> {
     for step in STEPS {
-        let status = Command::new(env!("CARGO")).args(*step).status().context("cannot run cargo")?;
+        let status = Command::new(env!("CARGO"))
+            .args(*step)
+            .status()
+            .context("cannot run cargo")?;
         ensure!(status.success(), "`cargo {}` failed", step.join(" "));
     }
     Ok(())

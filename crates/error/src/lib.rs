@@ -27,7 +27,12 @@ impl Error {
     /// A failure of kind `code` in `domain`; `detail` names the object and what to do, without repeating what the
     /// code says by itself.
     pub fn new(code: Code, domain: Domain, detail: impl Into<String>) -> Self {
-        Self { code, domain, detail: detail.into(), source: None }
+        Self {
+            code,
+            domain,
+            detail: detail.into(),
+            source: None,
+        }
     }
 
     /// Keeps `source` for the log; what the client needs of it belongs into the sentence.
@@ -89,7 +94,10 @@ mod tests {
     #[test]
     fn the_sentence_starts_with_what_the_code_means() {
         let error = Error::new(Code::NoDomain, Domain::Qemu, "no domain with matching name 'x'");
-        assert_eq!(error.to_string(), "Domain not found: no domain with matching name 'x'");
+        assert_eq!(
+            error.to_string(),
+            "Domain not found: no domain with matching name 'x'"
+        );
         assert_eq!((error.code().number(), error.domain().number()), (42, 10));
     }
 
@@ -109,6 +117,9 @@ mod tests {
     fn the_cause_is_kept_beside_the_sentence() {
         let error = Error::new(Code::OperationFailed, Domain::Qemu, "cannot open 'a'")
             .caused_by(std::io::Error::other("disk on fire"));
-        assert_eq!(StdError::source(&error).map(ToString::to_string).as_deref(), Some("disk on fire"));
+        assert_eq!(
+            StdError::source(&error).map(ToString::to_string).as_deref(),
+            Some("disk on fire")
+        );
     }
 }

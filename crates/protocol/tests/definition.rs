@@ -2,7 +2,13 @@
 //!
 //! The definition is data that lies beside the checkout (`../shared/protocol`); where it is missing, these tests say so
 //! and pass.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use protocol::{AclRule, Body, Kind, PROGRAMS, Priority, ProcedureInfo, Program, When};
 use serde_json::Value;

@@ -9,7 +9,9 @@ use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Expr, Fields, Result, parse_macro_input};
+use syn::{
+    Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Expr, Fields, Result, parse_macro_input,
+};
 
 /// See the crate's documentation.
 #[proc_macro_derive(Xdr, attributes(xdr))]
@@ -26,7 +28,11 @@ struct Bodies {
 }
 
 fn expand(input: &DeriveInput) -> Result<Tokens> {
-    let Bodies { encode, decode, schema } = match &input.data {
+    let Bodies {
+        encode,
+        decode,
+        schema,
+    } = match &input.data {
         Data::Struct(data) => structure(data)?,
         Data::Enum(data) if data.variants.iter().any(|variant| !variant.fields.is_empty()) => union(data)?,
         Data::Enum(data) => enumeration(&input.ident.to_string(), data)?,
@@ -56,15 +62,22 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
 
 fn structure(data: &DataStruct) -> Result<Bodies> {
     let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(data.fields.span(), "a struct on the wire names its fields"));
+        return Err(Error::new(
+            data.fields.span(),
+            "a struct on the wire names its fields",
+        ));
     };
     let (mut encode, mut decode, mut schema) = (Tokens::new(), Tokens::new(), Tokens::new());
     for field in &fields.named {
         let (name, kind, span) = (&field.ident, &field.ty, field.ty.span());
-        let text = name.as_ref().map(|name| name.to_string().trim_start_matches("r#").to_owned());
+        let text = name
+            .as_ref()
+            .map(|name| name.to_string().trim_start_matches("r#").to_owned());
         if let Some(max) = attribute(&field.attrs, "max")? {
             encode.extend(quote_spanned!(span=> ::xdr::EncodeMax::encode_max(&self.#name, #max, out)?;));
-            decode.extend(quote_spanned!(span=> #name: <#kind as ::xdr::DecodeMax>::decode_max(#max, reader)?,));
+            decode.extend(
+                quote_spanned!(span=> #name: <#kind as ::xdr::DecodeMax>::decode_max(#max, reader)?,),
+            );
             schema.extend(quote_spanned!(span=> (#text, <#kind as ::xdr::DescribeMax>::schema_max(#max)),));
         } else {
             encode.extend(quote_spanned!(span=> ::xdr::Encode::encode(&self.#name, out)?;));
@@ -83,7 +96,10 @@ fn enumeration(what: &str, data: &DataEnum) -> Result<Bodies> {
     let (mut decode, mut values) = (Tokens::new(), Tokens::new());
     for variant in &data.variants {
         let Some((_, number)) = &variant.discriminant else {
-            return Err(Error::new(variant.span(), "an enum on the wire numbers its variants"));
+            return Err(Error::new(
+                variant.span(),
+                "an enum on the wire numbers its variants",
+            ));
         };
         let name = &variant.ident;
         decode.extend(quote!(#number => ::std::result::Result::Ok(Self::#name),));
@@ -106,7 +122,10 @@ fn union(data: &DataEnum) -> Result<Bodies> {
     for variant in &data.variants {
         let name = &variant.ident;
         let Some(case) = attribute(&variant.attrs, "case")? else {
-            return Err(Error::new(variant.span(), "an arm of a union names its case: #[xdr(case = N)]"));
+            return Err(Error::new(
+                variant.span(),
+                "an arm of a union names its case: #[xdr(case = N)]",
+            ));
         };
         let mut fields = variant.fields.iter();
         let (Some(field), None) = (fields.next(), fields.next()) else {
@@ -134,7 +153,10 @@ fn union(data: &DataEnum) -> Result<Bodies> {
 /// The expression of `#[xdr(key = expression)]`, where there is one.
 fn attribute(attributes: &[Attribute], key: &str) -> Result<Option<Expr>> {
     let mut found = None;
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("xdr")) {
+    for attribute in attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("xdr"))
+    {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident(key) {
                 return Err(meta.error(format!("only `{key}` is known here")));

@@ -58,7 +58,10 @@ impl Decode for UChar {
         // The sender's `char` may be signed.
         match value {
             -128..=255 => Ok(Self((value & 0xff) as u8)),
-            _ => Err(Error::Invalid { what: "char", value: value.into() }),
+            _ => Err(Error::Invalid {
+                what: "char",
+                value: value.into(),
+            }),
         }
     }
 }

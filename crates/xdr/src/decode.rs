@@ -20,12 +20,18 @@ impl<'a> Reader<'a> {
     }
 
     fn truncated(&self, wanted: usize) -> Error {
-        Error::Truncated { wanted, left: self.left.len() }
+        Error::Truncated {
+            wanted,
+            left: self.left.len(),
+        }
     }
 
     /// The next `N` bytes.
     fn word<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (head, tail) = self.left.split_first_chunk::<N>().ok_or_else(|| self.truncated(N))?;
+        let (head, tail) = self
+            .left
+            .split_first_chunk::<N>()
+            .ok_or_else(|| self.truncated(N))?;
         self.left = tail;
         Ok(*head)
     }
@@ -33,7 +39,10 @@ impl<'a> Reader<'a> {
     /// The next `length` bytes and the padding behind them.
     fn padded(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let wanted = length.saturating_add(padding(length));
-        let (head, tail) = self.left.split_at_checked(wanted).ok_or_else(|| self.truncated(wanted))?;
+        let (head, tail) = self
+            .left
+            .split_at_checked(wanted)
+            .ok_or_else(|| self.truncated(wanted))?;
         self.left = tail;
         Ok(head.get(..length).unwrap_or_default())
     }
@@ -41,7 +50,11 @@ impl<'a> Reader<'a> {
     /// A length word, at most `max`.
     pub(crate) fn length(&mut self, max: usize) -> Result<usize, Error> {
         let length = u32::decode(self)? as usize;
-        if length > max { Err(Error::TooLong { length, max }) } else { Ok(length) }
+        if length > max {
+            Err(Error::TooLong { length, max })
+        } else {
+            Ok(length)
+        }
     }
 
     /// How many elements of at least four bytes to make room for: never more than the input can hold.
@@ -96,7 +109,10 @@ big_endian!(i32, u32, i64, u64, f64);
 impl Decode for u16 {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let value = u32::decode(reader)?;
-        value.try_into().map_err(|_| Error::Invalid { what: "unsigned short", value: value.into() })
+        value.try_into().map_err(|_| Error::Invalid {
+            what: "unsigned short",
+            value: value.into(),
+        })
     }
 }
 
@@ -105,7 +121,10 @@ impl Decode for bool {
         match u32::decode(reader)? {
             0 => Ok(false),
             1 => Ok(true),
-            value => Err(Error::Invalid { what: "boolean", value: value.into() }),
+            value => Err(Error::Invalid {
+                what: "boolean",
+                value: value.into(),
+            }),
         }
     }
 }
@@ -127,14 +146,21 @@ impl DecodeMax for String {
         let length = reader.length(max)?;
         let text = str::from_utf8(reader.padded(length)?).map_err(|_| Error::NotText)?;
         // A peer that writes C strings would read another text than we do.
-        if text.contains('\0') { Err(Error::NotText) } else { Ok(text.to_owned()) }
+        if text.contains('\0') {
+            Err(Error::NotText)
+        } else {
+            Ok(text.to_owned())
+        }
     }
 }
 
 impl<const N: usize> Decode for [u8; N] {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let bytes = reader.padded(N)?;
-        bytes.try_into().map_err(|_| Error::Truncated { wanted: N, left: bytes.len() })
+        bytes.try_into().map_err(|_| Error::Truncated {
+            wanted: N,
+            left: bytes.len(),
+        })
     }
 }
 
@@ -165,6 +191,8 @@ impl<T: Decode> Decode for Option<T> {
 
 impl<T: DecodeMax> DecodeMax for Option<T> {
     fn decode_max(max: usize, reader: &mut Reader<'_>) -> Result<Self, Error> {
-        bool::decode(reader)?.then(|| T::decode_max(max, reader)).transpose()
+        bool::decode(reader)?
+            .then(|| T::decode_max(max, reader))
+            .transpose()
     }
 }

@@ -71,13 +71,19 @@ impl<const N: usize> Describe for [u8; N] {
 
 impl<const N: usize> Describe for CharArray<N> {
     fn schema() -> Schema {
-        Schema::FixedArray { len: N, item: Box::new(Schema::Char) }
+        Schema::FixedArray {
+            len: N,
+            item: Box::new(Schema::Char),
+        }
     }
 }
 
 impl DescribeMax for Chars {
     fn schema_max(max: usize) -> Schema {
-        Schema::Array { max, item: Box::new(Schema::Char) }
+        Schema::Array {
+            max,
+            item: Box::new(Schema::Char),
+        }
     }
 }
 
@@ -89,7 +95,10 @@ impl DescribeMax for Vec<u8> {
 
 impl<T: Describe> DescribeMax for Vec<T> {
     fn schema_max(max: usize) -> Schema {
-        Schema::Array { max, item: Box::new(T::schema()) }
+        Schema::Array {
+            max,
+            item: Box::new(T::schema()),
+        }
     }
 }
 

@@ -31,7 +31,10 @@ pub fn to_bytes(value: &impl Encode) -> Result<Vec<u8>, Error> {
 }
 
 pub(crate) fn put_length(length: usize, max: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-    let word = u32::try_from(length).ok().filter(|_| length <= max).ok_or(Error::TooLong { length, max })?;
+    let word = u32::try_from(length)
+        .ok()
+        .filter(|_| length <= max)
+        .ok_or(Error::TooLong { length, max })?;
     out.extend_from_slice(&word.to_be_bytes());
     Ok(())
 }
@@ -52,7 +55,15 @@ macro_rules! big_endian {
     )*};
 }
 
-big_endian!(i32 as i32, u32 as u32, i64 as i64, u64 as u64, f64 as f64, u16 as u32, bool as u32);
+big_endian!(
+    i32 as i32,
+    u32 as u32,
+    i64 as i64,
+    u64 as u64,
+    f64 as f64,
+    u16 as u32,
+    bool as u32
+);
 
 impl Encode for () {
     fn encode(&self, _: &mut Vec<u8>) -> Result<(), Error> {

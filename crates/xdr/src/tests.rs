@@ -29,15 +29,21 @@ enum Value {
 }
 
 fn point() -> Point {
-    Point { x: -2, name: "abc".into(), tags: vec![7], next: Some(9), blob: vec![1] }
+    Point {
+        x: -2,
+        name: "abc".into(),
+        tags: vec![7],
+        next: Some(9),
+        blob: vec![1],
+    }
 }
 
 #[test]
 fn a_struct_is_its_fields_in_order_each_padded_to_four_bytes() {
     let bytes = to_bytes(&point()).unwrap();
     let expected: &[u8] = &[
-        255, 255, 255, 254, 0, 0, 0, 3, b'a', b'b', b'c', 0, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-        9, 0, 0, 0, 1, 1, 0, 0, 0,
+        255, 255, 255, 254, 0, 0, 0, 3, b'a', b'b', b'c', 0, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0,
+        0, 0, 0, 9, 0, 0, 0, 1, 1, 0, 0, 0,
     ];
     assert_eq!(bytes, expected);
     assert_eq!(from_bytes::<Point>(&bytes), Ok(point()));
@@ -47,7 +53,13 @@ fn a_struct_is_its_fields_in_order_each_padded_to_four_bytes() {
 fn every_truncation_is_refused() {
     let bytes = to_bytes(&point()).unwrap();
     for length in 0..bytes.len() {
-        assert!(matches!(from_bytes::<Point>(&bytes[..length]), Err(Error::Truncated { .. })), "{length}");
+        assert!(
+            matches!(
+                from_bytes::<Point>(&bytes[..length]),
+                Err(Error::Truncated { .. })
+            ),
+            "{length}"
+        );
     }
 }
 
@@ -60,13 +72,22 @@ fn trailing_bytes_are_refused() {
 
 #[test]
 fn limits_hold_on_both_sides() {
-    let long = Point { name: "abcde".into(), ..point() };
+    let long = Point {
+        name: "abcde".into(),
+        ..point()
+    };
     assert_eq!(to_bytes(&long), Err(Error::TooLong { length: 5, max: 4 }));
-    let many = Point { tags: vec![0; 4], ..point() };
+    let many = Point {
+        tags: vec![0; 4],
+        ..point()
+    };
     assert_eq!(to_bytes(&many), Err(Error::TooLong { length: 4, max: 3 }));
     let mut bytes = to_bytes(&point()).unwrap();
     bytes[7] = 5;
-    assert_eq!(from_bytes::<Point>(&bytes), Err(Error::TooLong { length: 5, max: 4 }));
+    assert_eq!(
+        from_bytes::<Point>(&bytes),
+        Err(Error::TooLong { length: 5, max: 4 })
+    );
 }
 
 #[test]
@@ -83,9 +104,18 @@ fn an_announced_length_allocates_nothing_by_itself() {
 #[test]
 fn unknown_numbers_are_refused() {
     assert_eq!(from_bytes::<Colour>(&[0, 0, 0, 5]), Ok(Colour::Blue));
-    assert!(matches!(from_bytes::<Colour>(&[0, 0, 0, 2]), Err(Error::Invalid { value: 2, .. })));
-    assert!(matches!(from_bytes::<Value>(&[0, 0, 0, 2, 0, 0, 0, 0]), Err(Error::Invalid { value: 2, .. })));
-    assert!(matches!(from_bytes::<Option<u32>>(&[0, 0, 0, 2]), Err(Error::Invalid { value: 2, .. })));
+    assert!(matches!(
+        from_bytes::<Colour>(&[0, 0, 0, 2]),
+        Err(Error::Invalid { value: 2, .. })
+    ));
+    assert!(matches!(
+        from_bytes::<Value>(&[0, 0, 0, 2, 0, 0, 0, 0]),
+        Err(Error::Invalid { value: 2, .. })
+    ));
+    assert!(matches!(
+        from_bytes::<Option<u32>>(&[0, 0, 0, 2]),
+        Err(Error::Invalid { value: 2, .. })
+    ));
 }
 
 #[test]
@@ -98,14 +128,23 @@ fn a_union_is_its_case_and_its_arm() {
 
 #[test]
 fn text_is_utf8_without_nul() {
-    assert_eq!(from_bytes::<String>(&[0, 0, 0, 1, 0xff, 0, 0, 0]), Err(Error::NotText));
-    assert_eq!(from_bytes::<String>(&[0, 0, 0, 1, 0, 0, 0, 0]), Err(Error::NotText));
+    assert_eq!(
+        from_bytes::<String>(&[0, 0, 0, 1, 0xff, 0, 0, 0]),
+        Err(Error::NotText)
+    );
+    assert_eq!(
+        from_bytes::<String>(&[0, 0, 0, 1, 0, 0, 0, 0]),
+        Err(Error::NotText)
+    );
 }
 
 #[test]
 fn chars_travel_as_integers() {
     let model = CharArray::<3>::from_text("x86");
-    assert_eq!(to_bytes(&model).unwrap(), [0, 0, 0, b'x', 0, 0, 0, b'8', 0, 0, 0, 0]);
+    assert_eq!(
+        to_bytes(&model).unwrap(),
+        [0, 0, 0, b'x', 0, 0, 0, b'8', 0, 0, 0, 0]
+    );
     assert_eq!(model.to_text(), "x8");
     assert_eq!(from_bytes::<UChar>(&[255, 255, 255, 255]), Ok(UChar(255)));
     assert!(from_bytes::<UChar>(&[0, 0, 1, 0]).is_err());
@@ -113,9 +152,23 @@ fn chars_travel_as_integers() {
 
 #[test]
 fn a_type_describes_itself() {
-    let Schema::Struct(fields) = Point::schema() else { panic!("not a struct") };
+    let Schema::Struct(fields) = Point::schema() else {
+        panic!("not a struct")
+    };
     assert_eq!(fields[1], ("name", Schema::String { max: 4 }));
-    assert_eq!(fields[2], ("tags", Schema::Array { max: 3, item: Box::new(Schema::UnsignedInt) }));
+    assert_eq!(
+        fields[2],
+        (
+            "tags",
+            Schema::Array {
+                max: 3,
+                item: Box::new(Schema::UnsignedInt)
+            }
+        )
+    );
     assert_eq!(Colour::schema(), Schema::Enum(vec![1, 5]));
-    assert_eq!(Value::schema(), Schema::Union(vec![(1, Schema::Int), (7, Schema::String { max: STRING_MAX })]));
+    assert_eq!(
+        Value::schema(),
+        Schema::Union(vec![(1, Schema::Int), (7, Schema::String { max: STRING_MAX })])
+    );
 }

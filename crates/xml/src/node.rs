@@ -52,7 +52,10 @@ impl<'d> Node<'d> {
     }
 
     /// The child elements of that name.
-    pub fn children<'n, N: Into<Name<'n>>>(&self, name: N) -> impl Iterator<Item = Node<'d>> + use<'d, 'n, N> {
+    pub fn children<'n, N: Into<Name<'n>>>(
+        &self,
+        name: N,
+    ) -> impl Iterator<Item = Node<'d>> + use<'d, 'n, N> {
         let name = name.into();
         self.elements().filter(move |node| node.is(name))
     }
