@@ -27,7 +27,13 @@ pub struct Controller {
 impl Controller {
     /// A controller without options.
     pub fn new(kind: ControllerKind, index: u32) -> Self {
-        Self { kind, index: Some(index), driver: None, info: DeviceInfo::default(), pci_hole64: None }
+        Self {
+            kind,
+            index: Some(index),
+            driver: None,
+            info: DeviceInfo::default(),
+            pci_hole64: None,
+        }
     }
 
     /// The kind without its options.
@@ -167,7 +173,10 @@ pub enum ScsiModel {
 impl ScsiModel {
     /// Whether it is virtio-scsi of some generation.
     pub const fn is_virtio(self) -> bool {
-        matches!(self, Self::VirtioScsi | Self::VirtioTransitional | Self::VirtioNonTransitional)
+        matches!(
+            self,
+            Self::VirtioScsi | Self::VirtioTransitional | Self::VirtioNonTransitional
+        )
     }
 }
 

@@ -103,19 +103,26 @@ impl Disk {
 
     /// Encryption of the top image, wherever it is written.
     pub fn effective_encryption(&self) -> Option<&Encryption> {
-        self.source.details().and_then(|details| details.encryption.as_ref()).or(self.encryption.as_ref())
+        self.source
+            .details()
+            .and_then(|details| details.encryption.as_ref())
+            .or(self.encryption.as_ref())
     }
 
     /// Credentials for the top image, wherever they are written.
     pub fn effective_auth(&self) -> Option<&Auth> {
-        self.source.details().and_then(|details| details.auth.as_ref()).or(self.auth.as_ref())
+        self.source
+            .details()
+            .and_then(|details| details.auth.as_ref())
+            .or(self.auth.as_ref())
     }
 
     /// The layers below the top image that the document names, from the top down.
     pub fn backing_chain(&self) -> impl Iterator<Item = &super::disk_source::BackingLayer> {
-        std::iter::successors(self.backing_store.as_ref().and_then(BackingStore::layer), |layer| {
-            layer.backing_store.as_ref().and_then(BackingStore::layer)
-        })
+        std::iter::successors(
+            self.backing_store.as_ref().and_then(BackingStore::layer),
+            |layer| layer.backing_store.as_ref().and_then(BackingStore::layer),
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //! The same shape (`type` on the surrounding element, `<source>` inside it) serves the disk itself, each
 //! `<backingStore>`, a `<dataStore>` and a `<mirror>`.
 
-use xml::{Element, Fields, OnOff, RawElement, Value, YesNo};
+use xml::{Element, Fields, Node, RawElement, Result, Value, Writer, YesNo};
 
 use super::address::PciAddress;
 use super::chardev::Reconnect;
@@ -513,6 +513,27 @@ impl BackingStore {
         match self {
             Self::End => None,
             Self::Layer(layer) => Some(layer),
+        }
+    }
+}
+
+impl Fields for BackingStore {
+    fn read(node: Node<'_>) -> Result<Self> {
+        if node.attribute("type").is_none() {
+            return Ok(Self::End);
+        }
+        BackingLayer::read(node).map(|layer| Self::Layer(Box::new(layer)))
+    }
+
+    fn write_attributes(&self, writer: &mut Writer) {
+        if let Self::Layer(layer) = self {
+            layer.write_attributes(writer);
+        }
+    }
+
+    fn write_children(&self, writer: &mut Writer) {
+        if let Self::Layer(layer) = self {
+            layer.write_children(writer);
         }
     }
 }

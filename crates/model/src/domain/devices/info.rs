@@ -201,4 +201,3 @@ pub struct DeviceSecLabel {
     #[xml(value = "label")]
     pub label: Option<String>,
 }
-

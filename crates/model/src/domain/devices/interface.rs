@@ -97,7 +97,10 @@ impl Interface {
 
     /// Whether the model is virtio of any generation.
     pub fn is_virtio(&self) -> bool {
-        matches!(self.model_name(), Some("virtio" | "virtio-transitional" | "virtio-non-transitional"))
+        matches!(
+            self.model_name(),
+            Some("virtio" | "virtio-transitional" | "virtio-non-transitional")
+        )
     }
 }
 

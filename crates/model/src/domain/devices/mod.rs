@@ -1,0 +1,211 @@
+//! `<devices>`: everything the guest finds on its buses.
+//!
+//! There is one list for each kind, in the order in which libvirt prints them. What all devices have in common is
+//! [`DeviceInfo`]; [`Devices::for_each_info_mut`] visits it across kinds, for whoever hands out names and addresses.
+
+/// Makes a type that derives `Fields` the root of its own document too.
+macro_rules! element_of_fields {
+    ($kind:ty, $name:literal) => {
+        impl xml::Element for $kind {
+            const NAME: &'static str = $name;
+        }
+    };
+}
+pub(crate) use element_of_fields;
+
+pub mod address;
+pub mod audio;
+pub mod bandwidth;
+pub mod chardev;
+pub mod controller;
+pub mod crypto;
+pub mod disk;
+pub mod disk_network;
+pub mod disk_source;
+pub mod filesystem;
+pub mod graphics;
+pub mod hex;
+pub mod hostdev;
+pub mod info;
+pub mod input;
+pub mod interface;
+pub mod interface_source;
+pub mod iommu;
+pub mod iothread;
+pub mod ip;
+pub mod lease;
+pub mod memballoon;
+pub mod memory;
+pub mod nvram;
+pub mod pstore;
+pub mod redirdev;
+pub mod rng;
+pub mod shmem;
+pub mod size;
+pub mod smartcard;
+pub mod sound;
+pub mod tpm;
+pub mod usb_filter;
+pub mod video;
+pub mod virtual_port;
+pub mod vsock;
+pub mod watchdog;
+
+#[cfg(test)]
+mod tests;
+
+use xml::Element;
+
+pub use address::{Address, PciAddress};
+pub use audio::Audio;
+pub use chardev::{Channel, CharSource, Console, Parallel, Serial};
+pub use controller::{Controller, ControllerKind, ControllerType};
+pub use crypto::Crypto;
+pub use disk::Disk;
+pub use disk_source::{BackingStore, DiskSource};
+pub use filesystem::Filesystem;
+pub use graphics::Graphics;
+pub use hostdev::Hostdev;
+pub use info::DeviceInfo;
+pub use input::{Hub, Input};
+pub use interface::{Interface, InterfaceKind};
+pub use iommu::Iommu;
+pub use lease::Lease;
+pub use memballoon::MemBalloon;
+pub use memory::Memory;
+pub use nvram::Nvram;
+pub use pstore::Pstore;
+pub use redirdev::{RedirFilter, Redirdev};
+pub use rng::Rng;
+pub use shmem::Shmem;
+pub use smartcard::Smartcard;
+pub use sound::Sound;
+pub use tpm::Tpm;
+pub use video::Video;
+pub use vsock::Vsock;
+pub use watchdog::{Panic, Watchdog};
+
+/// The devices of a domain.
+#[derive(Debug, Clone, PartialEq, Default, Element)]
+#[xml(element = "devices")]
+pub struct Devices {
+    /// Path of the program that runs the guest.
+    #[xml(value = "emulator")]
+    pub emulator: Option<String>,
+    #[xml(children = "disk")]
+    pub disks: Vec<Disk>,
+    #[xml(children = "controller")]
+    pub controllers: Vec<Controller>,
+    #[xml(children = "lease")]
+    pub leases: Vec<Lease>,
+    #[xml(children = "filesystem")]
+    pub filesystems: Vec<Filesystem>,
+    #[xml(children = "interface")]
+    pub interfaces: Vec<Interface>,
+    #[xml(children = "smartcard")]
+    pub smartcards: Vec<Smartcard>,
+    #[xml(children = "serial")]
+    pub serials: Vec<Serial>,
+    #[xml(children = "parallel")]
+    pub parallels: Vec<Parallel>,
+    #[xml(children = "console")]
+    pub consoles: Vec<Console>,
+    #[xml(children = "channel")]
+    pub channels: Vec<Channel>,
+    #[xml(children = "input")]
+    pub inputs: Vec<Input>,
+    #[xml(children = "tpm")]
+    pub tpms: Vec<Tpm>,
+    #[xml(children = "graphics")]
+    pub graphics: Vec<Graphics>,
+    #[xml(children = "sound")]
+    pub sounds: Vec<Sound>,
+    #[xml(children = "audio")]
+    pub audios: Vec<Audio>,
+    #[xml(children = "video")]
+    pub videos: Vec<Video>,
+    #[xml(children = "hostdev")]
+    pub hostdevs: Vec<Hostdev>,
+    #[xml(children = "redirdev")]
+    pub redirdevs: Vec<Redirdev>,
+    #[xml(child = "redirfilter")]
+    pub redirfilter: Option<RedirFilter>,
+    #[xml(children = "hub")]
+    pub hubs: Vec<Hub>,
+    #[xml(children = "watchdog")]
+    pub watchdogs: Vec<Watchdog>,
+    #[xml(child)]
+    pub memballoon: Option<MemBalloon>,
+    #[xml(children = "rng")]
+    pub rngs: Vec<Rng>,
+    #[xml(child)]
+    pub nvram: Option<Nvram>,
+    #[xml(children = "panic")]
+    pub panics: Vec<Panic>,
+    #[xml(children = "shmem")]
+    pub shmems: Vec<Shmem>,
+    #[xml(children = "memory")]
+    pub memories: Vec<Memory>,
+    #[xml(children = "crypto")]
+    pub cryptos: Vec<Crypto>,
+    #[xml(child)]
+    pub iommu: Option<Iommu>,
+    #[xml(child)]
+    pub vsock: Option<Vsock>,
+    #[xml(child)]
+    pub pstore: Option<Pstore>,
+}
+
+/// Declares the kinds that have a [`DeviceInfo`], and the walks over them, from one list.
+macro_rules! devices_with_info {
+    ($($variant:ident $field:ident),+ $(,)?) => {
+        /// Kinds of devices that have a name and an address.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DeviceKind {
+            $($variant),+
+        }
+
+        impl Devices {
+            /// Visits what all devices have in common, with the device's kind and its number in the list of that kind.
+            pub fn for_each_info(&self, mut visit: impl FnMut(DeviceKind, usize, &DeviceInfo)) {
+                $(for (index, device) in self.$field.iter().enumerate() {
+                    visit(DeviceKind::$variant, index, &device.info);
+                })+
+            }
+
+            /// As [`Devices::for_each_info`], to be changed.
+            pub fn for_each_info_mut(&mut self, mut visit: impl FnMut(DeviceKind, usize, &mut DeviceInfo)) {
+                $(for (index, device) in self.$field.iter_mut().enumerate() {
+                    visit(DeviceKind::$variant, index, &mut device.info);
+                })+
+            }
+        }
+    };
+}
+
+devices_with_info!(
+    Disk disks, Controller controllers, Filesystem filesystems, Interface interfaces, Smartcard smartcards,
+    Serial serials, Parallel parallels, Console consoles, Channel channels, Input inputs, Tpm tpms, Sound sounds,
+    Video videos, Hostdev hostdevs, Redirdev redirdevs, Hub hubs, Watchdog watchdogs, MemBalloon memballoon,
+    Rng rngs, Nvram nvram, Panic panics, Shmem shmems, Memory memories, Crypto cryptos, Iommu iommu, Vsock vsock,
+    Pstore pstore,
+);
+
+impl Devices {
+    /// The disk that API calls name by its target (`vda`).
+    pub fn disk_by_target(&self, dev: &str) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.target.dev == dev)
+    }
+
+    /// The controllers of one kind.
+    pub fn controllers_of(&self, bus: ControllerType) -> impl Iterator<Item = &Controller> {
+        self.controllers
+            .iter()
+            .filter(move |controller| controller.bus() == bus)
+    }
+
+    /// Takes passwords out, as clients without the right to see them get the document.
+    pub fn strip_secrets(&mut self) {
+        self.graphics.iter_mut().for_each(Graphics::strip_secrets);
+    }
+}
