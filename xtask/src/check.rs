@@ -15,6 +15,7 @@ const STEPS: &[&[&str]] = &[
         "-D",
         "warnings",
     ],
+    &["doc", "--workspace", "--no-deps", "--quiet"],
     &["test", "--workspace", "--no-fail-fast"],
 ];
 
@@ -26,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
     for step in STEPS {
         let status = Command::new(env!("CARGO"))
             .args(*step)
+            .env("RUSTDOCFLAGS", "-D warnings")
             .status()
             .context("cannot run cargo")?;
         ensure!(status.success(), "`cargo {}` failed", step.join(" "));

@@ -1,6 +1,7 @@
 //! Helper tasks of the project, run as `cargo xtask TASK`.
 
 mod check;
+mod packages;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -14,12 +15,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Checks the form of the code and runs every test.
-    Test,
+    /// Installs what is missing, checks the form of the code and runs every test.
+    Test {
+        /// Install missing Debian packages without asking, as with CI=true.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Test => check::run(),
+        Task::Test { yes } => {
+            packages::install_missing(yes)?;
+            check::run()
+        }
     }
 }
