@@ -58,7 +58,7 @@ fn differences(expected: &[String], found: &[String]) -> Vec<String> {
             continue;
         }
         let ahead = |lines: &[String], from: usize, line: Option<&String>| {
-            line.and_then(|line| lines[from..].iter().take(40).position(|have| have == line))
+            line.and_then(|line| lines.iter().skip(from).take(40).position(|have| have == line))
         };
         match (ahead(expected, e, found.get(f)), ahead(found, f, expected.get(e))) {
             (Some(skip), other) if other.is_none_or(|other| skip <= other) => {
