@@ -1,6 +1,6 @@
 //! What a QEMU binary can do, asked through its monitor once and kept until the binary changes.
 //!
-//! [`probe`] runs the binary without a guest and puts a fixed list of questions to its monitor; [`parse`] turns the
+//! [`probe`] runs the binary without a guest and puts a fixed list of questions to its monitor; `parse` turns the
 //! answers, wherever they come from, into [`BinaryCaps`]; [`cache`] keeps those in a file and shares them between all
 //! who ask at the same time. [`replay`] feeds recorded answers to the same code.
 //!
