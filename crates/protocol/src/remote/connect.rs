@@ -1,24 +1,9 @@
 //! The connection, authentication and host-wide questions.
 
 use super::limits;
-use super::{Domain, DomainStatsRecord, Network};
+use super::{Domain, DomainStatsRecord};
 use crate::TypedParam;
 use xdr::{Chars, Xdr};
-
-#[derive(Debug, Clone, PartialEq, Xdr)]
-pub struct Error {
-    pub code: i32,
-    pub domain: i32,
-    pub message: Option<String>,
-    pub level: i32,
-    pub dom: Option<Domain>,
-    pub str1: Option<String>,
-    pub str2: Option<String>,
-    pub str3: Option<String>,
-    pub int1: i32,
-    pub int2: i32,
-    pub net: Option<Network>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Xdr)]
 pub enum AuthType {
