@@ -36,7 +36,13 @@ impl CpuSet {
 
     /// Takes a number out.
     pub fn remove(&mut self, number: u32) {
-        let Some(at) = self.ranges.iter().position(|&(from, to)| from <= number && number <= to) else { return };
+        let Some(at) = self
+            .ranges
+            .iter()
+            .position(|&(from, to)| from <= number && number <= to)
+        else {
+            return;
+        };
         let (from, to) = self.ranges.remove(at);
         if number < to {
             self.ranges.insert(at, (number + 1, to));
@@ -48,7 +54,9 @@ impl CpuSet {
 
     /// Whether the number is in the set.
     pub fn contains(&self, number: u32) -> bool {
-        self.ranges.iter().any(|&(from, to)| from <= number && number <= to)
+        self.ranges
+            .iter()
+            .any(|&(from, to)| from <= number && number <= to)
     }
 
     /// Whether there is no number in the set.
@@ -58,7 +66,10 @@ impl CpuSet {
 
     /// How many numbers are in the set.
     pub fn len(&self) -> usize {
-        self.ranges.iter().map(|&(from, to)| (to - from) as usize + 1).sum()
+        self.ranges
+            .iter()
+            .map(|&(from, to)| (to - from) as usize + 1)
+            .sum()
     }
 
     /// The largest number.
@@ -91,7 +102,11 @@ impl fmt::Display for CpuSet {
             if index > 0 {
                 f.write_str(",")?;
             }
-            if from == to { write!(f, "{from}")? } else { write!(f, "{from}-{to}")? }
+            if from == to {
+                write!(f, "{from}")?
+            } else {
+                write!(f, "{from}-{to}")?
+            }
         }
         Ok(())
     }
@@ -162,7 +177,18 @@ mod tests {
         assert_eq!(normal("0-7,^3,^7,^0"), Ok("1-2,4-6".into()));
         assert_eq!(normal("1-5,3-9,20"), Ok("1-9,20".into()));
         assert_eq!(normal(" 4 , 6-7 "), Ok("4,6-7".into()));
-        for bad in ["", "a", "1-", "-1", "3-1", "0,^0", "16384", "1,,2", "+1", "99999999999"] {
+        for bad in [
+            "",
+            "a",
+            "1-",
+            "-1",
+            "3-1",
+            "0,^0",
+            "16384",
+            "1,,2",
+            "+1",
+            "99999999999",
+        ] {
             assert_eq!(normal(bad), Err(NotACpuSet), "{bad}");
         }
     }
@@ -171,7 +197,10 @@ mod tests {
     fn members_are_counted() {
         let set: CpuSet = "0-3,^2,8".parse().unwrap();
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 3, 8]);
-        assert_eq!((set.len(), set.last(), set.contains(2), set.contains(3)), (4, Some(8), false, true));
+        assert_eq!(
+            (set.len(), set.last(), set.contains(2), set.contains(3)),
+            (4, Some(8), false, true)
+        );
         assert_eq!(set, [8, 3, 1, 0].into_iter().collect());
     }
 }

@@ -9,7 +9,11 @@ pub fn document_error(error: xml::Error) -> Error {
         error if error.is_syntax() => Code::XmlDetail,
         _ => Code::XmlError,
     };
-    let domain = if code == Code::XmlDetail { Domain::Xml } else { Domain::Domain };
+    let domain = if code == Code::XmlDetail {
+        Domain::Xml
+    } else {
+        Domain::Domain
+    };
     Error::new(code, domain, error.to_string())
 }
 

@@ -62,7 +62,11 @@ impl FromStr for Mac {
             }
             *octet = u8::from_str_radix(part, 16).map_err(|_| NotAMac)?;
         }
-        if parts.next().is_some() { Err(NotAMac) } else { Ok(Self(octets)) }
+        if parts.next().is_some() {
+            Err(NotAMac)
+        } else {
+            Ok(Self(octets))
+        }
     }
 }
 
@@ -87,7 +91,14 @@ mod tests {
         let mac: Mac = "52:54:0:AB:cd:01".parse().unwrap();
         assert_eq!(mac.to_string(), "52:54:00:ab:cd:01");
         assert!(!mac.is_multicast() && "01:00:5e:00:00:01".parse::<Mac>().unwrap().is_multicast());
-        for bad in ["", "52:54:00:ab:cd", "52:54:00:ab:cd:01:02", "52:54:00:ab:cd:+1", "52:54:00:ab:cd:001", "é:0:0:0:0:0"] {
+        for bad in [
+            "",
+            "52:54:00:ab:cd",
+            "52:54:00:ab:cd:01:02",
+            "52:54:00:ab:cd:+1",
+            "52:54:00:ab:cd:001",
+            "é:0:0:0:0:0",
+        ] {
             assert_eq!(bad.parse::<Mac>(), Err(NotAMac), "{bad}");
         }
     }

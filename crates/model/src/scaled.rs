@@ -6,7 +6,10 @@ use xml::{Error, Fields, Node, Result, Value, Writer};
 
 /// Bytes in one `unit`, by the names that libvirt takes: `b`, `bytes`, `KB` (1000), `K` and `KiB` (1024), up to `E`.
 pub fn unit_bytes(unit: &str) -> Option<u64> {
-    if unit.eq_ignore_ascii_case("b") || unit.eq_ignore_ascii_case("byte") || unit.eq_ignore_ascii_case("bytes") {
+    if unit.eq_ignore_ascii_case("b")
+        || unit.eq_ignore_ascii_case("byte")
+        || unit.eq_ignore_ascii_case("bytes")
+    {
         return Some(1);
     }
     let (prefix, rest) = unit.split_at_checked(1)?;
@@ -34,9 +37,8 @@ pub fn unit_bytes(unit: &str) -> Option<u64> {
 /// An unknown unit, or more bytes than there are numbers.
 pub fn bytes(element: &str, value: u64, unit: Option<&str>, default: u64) -> Result<u64> {
     let each = match unit {
-        Some(unit) => {
-            unit_bytes(unit).ok_or_else(|| Error::attribute(element, "unit", unit, "unit such as 'KiB' or 'GiB'"))?
-        }
+        Some(unit) => unit_bytes(unit)
+            .ok_or_else(|| Error::attribute(element, "unit", unit, "unit such as 'KiB' or 'GiB'"))?,
         None => default,
     };
     let total = value.checked_mul(each).filter(|total| *total <= i64::MAX as u64);
@@ -64,9 +66,8 @@ impl Kibibytes {
     /// No number, an unknown unit, too large.
     pub fn from_attribute(node: Node<'_>, attribute: &'static str) -> Result<Option<Self>> {
         match node.optional(attribute)? {
-            Some(value) => {
-                bytes(node.name(), value, node.attribute("unit"), 1024).map(|bytes| Some(Self(bytes.div_ceil(1024))))
-            }
+            Some(value) => bytes(node.name(), value, node.attribute("unit"), 1024)
+                .map(|bytes| Some(Self(bytes.div_ceil(1024)))),
             None => Ok(None),
         }
     }
@@ -90,6 +91,7 @@ impl Fields for Kibibytes {
 /// A size that is written in the largest unit in which it is a whole number. Without a unit it is read as `UNIT` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WholeUnits<const UNIT: u64> {
+    /// How many.
     pub bytes: u64,
 }
 
@@ -128,7 +130,15 @@ mod tests {
 
     #[test]
     fn units_are_powers_of_1024_or_1000() {
-        let cases = [("KiB", 1024), ("k", 1024), ("KB", 1000), ("GiB", 1 << 30), ("b", 1), ("bytes", 1), ("E", 1 << 60)];
+        let cases = [
+            ("KiB", 1024),
+            ("k", 1024),
+            ("KB", 1000),
+            ("GiB", 1 << 30),
+            ("b", 1),
+            ("bytes", 1),
+            ("E", 1 << 60),
+        ];
         for (unit, bytes) in cases {
             assert_eq!(unit_bytes(unit), Some(bytes), "{unit}");
         }
@@ -140,13 +150,19 @@ mod tests {
     #[test]
     fn sizes_are_rounded_up_and_never_wrap() {
         let read = |text: &str| {
-            xml::with_root(text, Kibibytes::read).map(|size| size.0).map_err(|error| error.to_string())
+            xml::with_root(text, Kibibytes::read)
+                .map(|size| size.0)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(read("<m unit='b'>1025</m>"), Ok(2));
         assert_eq!(read("<m>7</m>"), Ok(7));
         assert_eq!(read("<m unit='GiB'>2</m>"), Ok(2 << 20));
         assert!(read("<m unit='EiB'>16</m>").is_err());
-        assert!(read("<m unit='x'>1</m>").unwrap_err().contains("'unit' in element 'm'"));
+        assert!(
+            read("<m unit='x'>1</m>")
+                .unwrap_err()
+                .contains("'unit' in element 'm'")
+        );
         assert!(read("<m>-1</m>").is_err() && read("<m/>").is_err());
     }
 

@@ -50,14 +50,20 @@ pub struct Entries {
 impl Entries {
     /// The string of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value.as_str())
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .map(|entry| entry.value.as_str())
     }
 
     /// Adds a string; an empty one is left out.
     pub fn push(&mut self, name: &str, value: impl Into<String>) {
         let value = value.into();
         if !value.is_empty() {
-            self.entries.push(Entry { name: name.to_owned(), value });
+            self.entries.push(Entry {
+                name: name.to_owned(),
+                value,
+            });
         }
     }
 }

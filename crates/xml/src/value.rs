@@ -57,6 +57,25 @@ integers!("non-negative integer value": u8, u16, u32, u64, usize);
 integers!("integer value": i8, i16, i32, i64, isize);
 integers!("number": f64);
 
+/// Thirty-two hexadecimal digits, with dashes wherever the writer put them, as libvirt takes them.
+impl Value for uuid::Uuid {
+    const EXPECTED: &'static str = "UUID";
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut digits = [0_u8; 32];
+        let mut taken = 0;
+        for byte in text.trim().bytes().filter(|byte| *byte != b'-') {
+            *digits.get_mut(taken)? = byte;
+            taken += 1;
+        }
+        (taken == digits.len()).then(|| Self::try_parse_ascii(&digits).ok())?
+    }
+
+    fn format(&self) -> Cow<'_, str> {
+        Cow::Owned(self.to_string())
+    }
+}
+
 /// `yes` or `no`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum YesNo {

@@ -61,7 +61,11 @@ impl Value for Adjustment {
     const EXPECTED: &'static str = "number of seconds or 'reset'";
 
     fn parse(text: &str) -> Option<Self> {
-        if text == "reset" { Some(Self::Reset) } else { i64::parse(text).map(Self::Seconds) }
+        if text == "reset" {
+            Some(Self::Reset)
+        } else {
+            i64::parse(text).map(Self::Seconds)
+        }
     }
 
     fn format(&self) -> std::borrow::Cow<'_, str> {

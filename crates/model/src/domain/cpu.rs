@@ -119,9 +119,14 @@ pub struct CpuTopology {
 impl CpuTopology {
     /// How many processors the topology has room for, as far as that can be told.
     pub fn processors(&self) -> Option<u32> {
-        [self.dies.unwrap_or(1), self.clusters.unwrap_or(1), self.cores, self.threads]
-            .into_iter()
-            .try_fold(self.sockets, u32::checked_mul)
+        [
+            self.dies.unwrap_or(1),
+            self.clusters.unwrap_or(1),
+            self.cores,
+            self.threads,
+        ]
+        .into_iter()
+        .try_fold(self.sockets, u32::checked_mul)
     }
 }
 
@@ -208,6 +213,15 @@ pub struct Numa {
     pub interconnects: Option<Interconnects>,
 }
 
+impl Numa {
+    /// The memory of all nodes, in KiB.
+    pub fn total_memory(&self) -> u64 {
+        self.cells
+            .iter()
+            .fold(0, |total, cell| total.saturating_add(cell.memory.0.0))
+    }
+}
+
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq, Element)]
 #[xml(element = "cell")]
@@ -235,8 +249,13 @@ pub struct CellMemory(pub Kibibytes);
 
 impl Fields for CellMemory {
     fn read(node: Node<'_>) -> xml::Result<Self> {
-        let missing = || Error::MissingAttribute { element: node.name().to_owned(), attribute: "memory" };
-        Kibibytes::from_attribute(node, "memory")?.ok_or_else(missing).map(Self)
+        let missing = || Error::MissingAttribute {
+            element: node.name().to_owned(),
+            attribute: "memory",
+        };
+        Kibibytes::from_attribute(node, "memory")?
+            .ok_or_else(missing)
+            .map(Self)
     }
 
     fn write_attributes(&self, writer: &mut Writer) {

@@ -98,7 +98,9 @@ impl From<bool> for Switch {
 
 impl Fields for Switch {
     fn read(node: Node<'_>) -> xml::Result<Self> {
-        Ok(Self { state: node.optional("state")?.unwrap_or(OnOff::On) })
+        Ok(Self {
+            state: node.optional("state")?.unwrap_or(OnOff::On),
+        })
     }
 
     fn write_attributes(&self, writer: &mut Writer) {

@@ -68,8 +68,14 @@ pub struct HugePage {
 impl xml::Fields for HugePage {
     fn read(node: xml::Node<'_>) -> xml::Result<Self> {
         let size = Kibibytes::from_attribute(node, "size")?;
-        let size = size.ok_or_else(|| xml::Error::MissingAttribute { element: "page".into(), attribute: "size" })?;
-        Ok(Self { size, nodeset: node.optional("nodeset")? })
+        let size = size.ok_or_else(|| xml::Error::MissingAttribute {
+            element: "page".into(),
+            attribute: "size",
+        })?;
+        Ok(Self {
+            size,
+            nodeset: node.optional("nodeset")?,
+        })
     }
 
     fn write_attributes(&self, writer: &mut xml::Writer) {

@@ -14,11 +14,11 @@ pub mod memory;
 pub mod metadata;
 pub mod os;
 pub mod qemu_namespace;
+mod read;
 pub mod security;
 pub mod tune;
 pub mod vcpu;
 
-use error::Result;
 use xml::{Element, RawElement, Value};
 
 use crate::Uuid;
@@ -29,7 +29,10 @@ pub use identity::check_name;
 
 /// A virtual machine.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "domain", namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0"))]
+#[xml(
+    element = "domain",
+    namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0")
+)]
 pub struct Domain {
     #[xml(attr)]
     pub r#type: DomainType,
@@ -65,7 +68,7 @@ pub struct Domain {
     #[xml(child = "memoryBacking")]
     pub memory_backing: Option<Box<memory::MemoryBacking>>,
     #[xml(child, default)]
-    pub vcpu: VcpuAlways,
+    pub vcpu: vcpu::Vcpu,
     #[xml(child)]
     pub vcpus: Option<vcpu::Vcpus>,
     /// How many I/O threads there are.
@@ -93,7 +96,7 @@ pub struct Domain {
     #[xml(child, default)]
     pub os: os::Os,
     #[xml(child)]
-    pub idmap: Option<Box<IdMap>>,
+    pub idmap: Option<Box<devices::filesystem::IdMap>>,
     #[xml(child)]
     pub features: Option<Box<features::Features>>,
     #[xml(child)]
@@ -128,4 +131,82 @@ pub struct Domain {
     pub qemu_override: Option<Box<qemu_namespace::QemuOverride>>,
     #[xml(child = "qemu:deprecation")]
     pub qemu_deprecation: Option<qemu_namespace::QemuDeprecation>,
+}
+
+/// What runs a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
+pub enum DomainType {
+    /// QEMU, which translates the guest's instructions.
+    #[xml("qemu")]
+    Qemu,
+    /// QEMU with the kernel's virtualisation.
+    #[xml("kvm")]
+    Kvm,
+    /// QEMU with macOS's virtualisation.
+    #[xml("hvf")]
+    Hvf,
+    /// Xen.
+    #[xml("xen")]
+    Xen,
+    /// Linux containers.
+    #[xml("lxc")]
+    Lxc,
+    /// User-mode Linux.
+    #[xml("uml")]
+    Uml,
+    /// OpenVZ.
+    #[xml("openvz")]
+    OpenVz,
+    /// The test driver.
+    #[xml("test")]
+    Test,
+    /// VMware.
+    #[xml("vmware")]
+    VmWare,
+    /// Hyper-V.
+    #[xml("hyperv")]
+    HyperV,
+    /// VirtualBox.
+    #[xml("vbox")]
+    VBox,
+    /// IBM Power's hypervisor.
+    #[xml("phyp")]
+    Phyp,
+    /// Parallels.
+    #[xml("parallels")]
+    Parallels,
+    /// FreeBSD's hypervisor.
+    #[xml("bhyve")]
+    Bhyve,
+    /// Virtuozzo.
+    #[xml("vz")]
+    Vz,
+}
+
+/// `<genid>`: a number that changes whenever the guest goes back in time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
+#[xml(element = "genid")]
+pub struct GenId {
+    /// `None` leaves the choice to the daemon.
+    #[xml(text)]
+    pub uuid: Option<Uuid>,
+}
+
+/// `<resource>`: the host's group of resources that a domain belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
+#[xml(element = "resource")]
+pub struct Resource {
+    /// The cgroup partition, an absolute path.
+    #[xml(value = "partition")]
+    pub partition: Option<String>,
+    #[xml(child = "fibrechannel")]
+    pub fibre_channel: Option<FibreChannel>,
+}
+
+/// `<fibrechannel appid='…'/>`: the tag of the guest's storage traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Element)]
+#[xml(element = "fibrechannel")]
+pub struct FibreChannel {
+    #[xml(attr = "appid")]
+    pub app_id: String,
 }

@@ -4,7 +4,10 @@ use xml::{Element, Value};
 
 /// `<qemu:commandline>`: more arguments and environment variables.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
-#[xml(element = "commandline", namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0"))]
+#[xml(
+    element = "commandline",
+    namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0")
+)]
 pub struct QemuCommandLine {
     #[xml(children = "qemu:arg")]
     pub args: Vec<QemuArgument>,
@@ -32,7 +35,10 @@ pub struct QemuVariable {
 
 /// `<qemu:capabilities>`: corrections to what the emulator seems to be able to do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
-#[xml(element = "capabilities", namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0"))]
+#[xml(
+    element = "capabilities",
+    namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0")
+)]
 pub struct QemuCapabilities {
     #[xml(children = "qemu:add")]
     pub add: Vec<QemuCapability>,
@@ -50,7 +56,10 @@ pub struct QemuCapability {
 
 /// `<qemu:override>`: properties set on devices in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
-#[xml(element = "override", namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0"))]
+#[xml(
+    element = "override",
+    namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0")
+)]
 pub struct QemuOverride {
     #[xml(children = "qemu:device")]
     pub devices: Vec<QemuOverrideDevice>,
@@ -58,7 +67,10 @@ pub struct QemuOverride {
 
 /// The device of that alias.
 #[derive(Debug, Clone, PartialEq, Eq, Element)]
-#[xml(element = "device", namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0"))]
+#[xml(
+    element = "device",
+    namespace(qemu = "http://libvirt.org/schemas/domain/qemu/1.0")
+)]
 pub struct QemuOverrideDevice {
     #[xml(attr)]
     pub alias: String,

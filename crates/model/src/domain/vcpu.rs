@@ -5,7 +5,9 @@ use xml::{Element, Value, YesNo};
 use crate::CpuSet;
 
 /// `<vcpu placement='static' cpuset='0-3' current='2'>4</vcpu>`
-#[derive(Debug, Clone, PartialEq, Eq, Element)]
+///
+/// The default, with no processor at all, stands for a document that says nothing; reading a domain turns it into one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
 #[xml(element = "vcpu")]
 pub struct Vcpu {
     #[xml(attr)]
@@ -25,12 +27,6 @@ impl Vcpu {
     /// How many there are at boot.
     pub fn current(&self) -> u32 {
         self.current.unwrap_or(self.maximum)
-    }
-}
-
-impl Default for Vcpu {
-    fn default() -> Self {
-        Self { placement: None, cpuset: None, current: None, maximum: 1 }
     }
 }
 
