@@ -1,0 +1,116 @@
+//! A live document as QEMU's command line, libvirt's word for word.
+//!
+//! Nothing here opens, runs or asks anything. A start goes
+//!
+//! ```text
+//!  live document ─ requirements() ─► what the host must provide ─ caller opens and spawns ─► Named descriptors
+//!  live document + capabilities + CommandContext (with those descriptors) ─ build() ─► CommandLine
+//! ```
+//! [`requirements`] lists, in the order of the document, what a device wants of the host. Some of it is needed (a tap, a
+//! TPM emulator's socket): without its descriptor or process QEMU or [`build`] fails. Some can be left to QEMU
+//! ([`Requirement::is_needed`] is false): a channel's listening socket that nobody opened is made by QEMU from its path.
+//! Ports of VNC and SPICE servers, paths of sockets, PCI addresses and aliases stand in the document before either
+//! function is called.
+//!
+//! An element that cannot be honoured is refused with [`Code::ConfigUnsupported`](error::Code::ConfigUnsupported) and its
+//! name; nothing is left out silently.
+
+mod line;
+mod requirement;
+
+use crate::binary::BinaryCaps;
+use error::Result;
+use model::domain::Domain;
+use std::path::{Path, PathBuf};
+
+pub use requirement::{Provision, Requirement, Role, requirements};
+
+/// What is known of one run beside its document.
+#[derive(Debug, Clone)]
+pub struct CommandContext {
+    /// The run's number.
+    pub id: i32,
+    /// The folder of this run.
+    pub domain_dir: PathBuf,
+    /// The folder of its channels' sockets.
+    pub channel_dir: PathBuf,
+    /// The number QEMU knows its monitor's listening socket by.
+    pub monitor_fd: i32,
+    /// Whether QEMU confines itself with seccomp.
+    pub sandbox: bool,
+    /// Whether QEMU marks its messages with the time.
+    pub log_timestamp: bool,
+    /// Whether the guest's memory goes into core dumps of QEMU, where the document does not say.
+    pub dump_guest_core: bool,
+    /// Whether a guest with VNC may use the host's audio.
+    pub vnc_allow_host_audio: bool,
+    /// Descriptors that answer [`requirements`].
+    pub descriptors: Vec<Named>,
+}
+
+/// Descriptors for one device, by the numbers QEMU knows them by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The device.
+    pub alias: String,
+    /// What they are for.
+    pub role: Role,
+    /// The numbers; as many as the requirement asks for.
+    pub numbers: Vec<i32>,
+}
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The binary, absolute.
+    pub binary: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables that the document adds to [`environment`].
+    pub environment: Vec<(String, String)>,
+}
+
+/// QEMU's environment: nothing of the daemon's but the search path and the user's name.
+pub fn environment(domain_dir: &Path) -> Vec<(String, String)> {
+    let folder = domain_dir.display().to_string();
+    let mut environment = vec![("LC_ALL".to_owned(), "C".to_owned())];
+    for (name, default) in
+        [("PATH", Some("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")), ("USER", None), ("LOGNAME", None)]
+    {
+        let value = std::env::var(name).ok().or_else(|| default.map(str::to_owned));
+        environment.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    environment.push(("HOME".to_owned(), folder.clone()));
+    for (name, below) in
+        [("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")]
+    {
+        environment.push((name.to_owned(), format!("{folder}/{below}")));
+    }
+    environment
+}
+
+/// The socket that passt of an interface listens on.
+pub fn passt_socket(domain_dir: &Path, alias: &str) -> PathBuf {
+    domain_dir.join(format!("{alias}.passt.socket"))
+}
+
+/// The socket that the TPM emulator listens on.
+pub fn swtpm_socket(domain_dir: &Path, alias: &str) -> PathBuf {
+    domain_dir.join(format!("{alias}.swtpm.sock"))
+}
+
+/// The socket that the virtiofsd of a file system listens on.
+pub fn virtiofsd_socket(domain_dir: &Path, alias: &str) -> PathBuf {
+    domain_dir.join(format!("{alias}-fs.sock"))
+}
+
+/// The command line of a completed document with aliases.
+///
+/// # Errors
+/// [`Code::ConfigUnsupported`](error::Code::ConfigUnsupported) naming the element that this QEMU or this daemon cannot
+/// honour; [`Code::InternalError`](error::Code::InternalError) for a document that is not completed.
+pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Result<CommandLine> {
+    let mut line = line::Line::new(domain, caps, context);
+    let _ = &mut line;
+    Ok(line.finish())
+}
