@@ -2,3 +2,20 @@
 
 pub mod binary;
 pub mod capabilities;
+pub mod command;
+pub mod config;
+mod definition;
+mod domain;
+mod driver;
+mod events;
+mod flags;
+mod handlers;
+mod lifecycle;
+mod paths;
+mod ports;
+pub mod prepare;
+mod presentation;
+mod registry;
+mod validate;
+
+pub use driver::Driver;

@@ -56,9 +56,9 @@ impl Paths {
         self.lib.join("save").join(format!("{name}.save"))
     }
 
-    /// UEFI variables of a domain that names no file for them.
-    pub fn nvram(&self, name: &str) -> PathBuf {
-        self.lib.join("nvram").join(format!("{name}_VARS.fd"))
+    /// The folder of UEFI variables of domains that name no file for them.
+    pub fn nvram_dir(&self) -> PathBuf {
+        self.lib.join("nvram")
     }
 
     /// The folder of one run of a domain.
@@ -105,8 +105,13 @@ mod tests {
     #[test]
     fn a_socket_path_stays_short_whatever_the_name() {
         let dir = PathBuf::from("/var/lib/libvirt/qemu");
-        let paths =
-            Paths { config: dir.clone(), run: dir.clone(), lib: dir.clone(), log: dir.clone(), cache: dir };
+        let paths = Paths {
+            config: dir.clone(),
+            run: dir.clone(),
+            lib: dir.clone(),
+            log: dir.clone(),
+            cache: dir,
+        };
         let socket = monitor_socket(&paths.domain_dir(i32::MAX, &"x".repeat(200)));
         assert!(socket.as_os_str().len() < 108, "{}", socket.display());
     }

@@ -25,7 +25,11 @@ struct Index {
 }
 
 fn no_domain(what: impl std::fmt::Display) -> Error {
-    Error::new(Code::NoDomain, ErrorDomain::Qemu, format!("no domain with matching {what}"))
+    Error::new(
+        Code::NoDomain,
+        ErrorDomain::Qemu,
+        format!("no domain with matching {what}"),
+    )
 }
 
 impl Registry {
@@ -35,7 +39,8 @@ impl Registry {
     /// [`Code::NoDomain`].
     pub fn find(&self, reference: &protocol::remote::Domain) -> Result<Arc<Domain>> {
         let uuid = Uuid::from_bytes(reference.uuid);
-        self.visible(uuid).ok_or_else(|| no_domain(format_args!("uuid '{uuid}' ({})", reference.name)))
+        self.visible(uuid)
+            .ok_or_else(|| no_domain(format_args!("uuid '{uuid}' ({})", reference.name)))
     }
 
     /// The visible domain of that UUID.
@@ -43,11 +48,17 @@ impl Registry {
     /// # Errors
     /// [`Code::NoDomain`].
     pub fn by_uuid(&self, uuid: Uuid) -> Result<Arc<Domain>> {
-        self.visible(uuid).ok_or_else(|| no_domain(format_args!("uuid '{uuid}'")))
+        self.visible(uuid)
+            .ok_or_else(|| no_domain(format_args!("uuid '{uuid}'")))
     }
 
     fn visible(&self, uuid: Uuid) -> Option<Arc<Domain>> {
-        self.index.read().by_uuid.get(&uuid).filter(|domain| domain.state().is_visible()).cloned()
+        self.index
+            .read()
+            .by_uuid
+            .get(&uuid)
+            .filter(|domain| domain.state().is_visible())
+            .cloned()
     }
 
     /// The visible domain of that name.
@@ -55,7 +66,13 @@ impl Registry {
     /// # Errors
     /// [`Code::NoDomain`].
     pub fn by_name(&self, name: &str) -> Result<Arc<Domain>> {
-        let found = self.index.read().by_name.get(name).filter(|domain| domain.state().is_visible()).cloned();
+        let found = self
+            .index
+            .read()
+            .by_name
+            .get(name)
+            .filter(|domain| domain.state().is_visible())
+            .cloned();
         found.ok_or_else(|| no_domain(format_args!("name '{name}'")))
     }
 
@@ -71,12 +88,22 @@ impl Registry {
 
     /// Every visible domain.
     pub fn all(&self) -> Vec<Arc<Domain>> {
-        self.index.read().by_uuid.values().filter(|domain| domain.state().is_visible()).cloned().collect()
+        self.index
+            .read()
+            .by_uuid
+            .values()
+            .filter(|domain| domain.state().is_visible())
+            .cloned()
+            .collect()
     }
 
     /// Whether any domain runs.
     pub fn any_active(&self) -> bool {
-        self.index.read().by_uuid.values().any(|domain| domain.state().is_active())
+        self.index
+            .read()
+            .by_uuid
+            .values()
+            .any(|domain| domain.state().is_active())
     }
 
     /// The domain of that UUID and name, reserved where it is new.
@@ -91,7 +118,11 @@ impl Registry {
         let mut index = self.index.write();
         if let Some(domain) = index.by_uuid.get(&uuid) {
             let own = domain.state();
-            return if *own.name == *name { Ok(Arc::clone(domain)) } else { Err(taken(&own.name, uuid)) };
+            return if *own.name == *name {
+                Ok(Arc::clone(domain))
+            } else {
+                Err(taken(&own.name, uuid))
+            };
         }
         if let Some(other) = index.by_name.get(name) {
             return Err(taken(name, other.uuid));
@@ -112,7 +143,10 @@ impl Registry {
             return Err(Error::new(
                 Code::OperationFailed,
                 ErrorDomain::Domain,
-                format!("domain '{}' with uuid {} is defined twice", state.name, domain.uuid),
+                format!(
+                    "domain '{}' with uuid {} is defined twice",
+                    state.name, domain.uuid
+                ),
             ));
         }
         index.insert(&domain);
@@ -145,9 +179,32 @@ impl Registry {
     pub(crate) fn forget_if_gone(&self, domain: &Arc<Domain>) {
         let mut index = self.index.write();
         let state = domain.state();
-        if !state.is_visible() && index.by_uuid.get(&domain.uuid).is_some_and(|known| Arc::ptr_eq(known, domain)) {
+        if !state.is_visible()
+            && index
+                .by_uuid
+                .get(&domain.uuid)
+                .is_some_and(|known| Arc::ptr_eq(known, domain))
+        {
             index.by_uuid.remove(&domain.uuid);
             index.by_name.remove(&state.name);
+        }
+    }
+
+    /// Makes sure that a domain which has just become visible is found: the end of an earlier job may have forgotten it.
+    ///
+    /// # Errors
+    /// [`Code::OperationFailed`] when its name or UUID went to another domain meanwhile.
+    pub(crate) fn keep(&self, domain: &Arc<Domain>) -> Result<()> {
+        let known = self
+            .index
+            .read()
+            .by_uuid
+            .get(&domain.uuid)
+            .is_some_and(|known| Arc::ptr_eq(known, domain));
+        if known {
+            Ok(())
+        } else {
+            self.insert(Arc::clone(domain))
         }
     }
 
@@ -165,6 +222,7 @@ impl Registry {
 impl Index {
     fn insert(&mut self, domain: &Arc<Domain>) {
         self.by_uuid.insert(domain.uuid, Arc::clone(domain));
-        self.by_name.insert(Arc::clone(&domain.state().name), Arc::clone(domain));
+        self.by_name
+            .insert(Arc::clone(&domain.state().name), Arc::clone(domain));
     }
 }

@@ -41,15 +41,26 @@ pub fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|err| failed("read the folder", &paths.config, err))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".xml")) else { continue };
+        let path = entry
+            .map_err(|err| failed("read the folder", &paths.config, err))?
+            .path();
+        let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_suffix(".xml"))
+        else {
+            continue;
+        };
         if !path.is_file() {
             continue;
         }
         let name = name.to_owned();
         let text = fs::read_to_string(&path).map_err(|err| failed("read", &path, err));
         let autostart = paths.autostart(&name).is_symlink();
-        found.push(text.map(|text| Stored { name, text, autostart }));
+        found.push(text.map(|text| Stored {
+            name,
+            text,
+            autostart,
+        }));
     }
     Ok(found)
 }
@@ -62,6 +73,20 @@ pub fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
     let path = paths.definition(name);
     let text = format!("{}{document}", banner(name));
     daemon::durable::replace(&path, text.as_bytes()).map_err(refused)
+}
+
+/// Moves a definition to a new name; `document` has that name already.
+///
+/// # Errors
+/// When the disk refuses; the next daemon then finishes what was begun.
+pub fn rename(paths: &Paths, old: &str, new: &str, document: &str, autostart: bool) -> Result<()> {
+    let text = format!("{}{document}", banner(new));
+    daemon::durable::replace(&paths.definition(old), text.as_bytes()).map_err(refused)?;
+    if autostart {
+        set_autostart(paths, new, true)?;
+    }
+    daemon::durable::rename(&paths.definition(old), &paths.definition(new)).map_err(refused)?;
+    set_autostart(paths, old, false)
 }
 
 /// Removes a definition and its autostart link.
@@ -91,6 +116,10 @@ fn refused(err: std::io::Error) -> Error {
 }
 
 fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
-    Error::new(Code::OperationFailed, ErrorDomain::Qemu, format!("cannot {what} '{}': {err}", path.display()))
-        .caused_by(err)
+    Error::new(
+        Code::OperationFailed,
+        ErrorDomain::Qemu,
+        format!("cannot {what} '{}': {err}", path.display()),
+    )
+    .caused_by(err)
 }

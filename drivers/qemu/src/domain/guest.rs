@@ -1,16 +1,18 @@
 //! What is behind a running domain, for its owner only.
 
-use super::Live;
+use super::{Live, Process};
 use crate::lifecycle::Resources;
-use std::sync::Arc;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use qmp::{Events, Monitor};
+use std::sync::{Arc, OnceLock};
 
 /// A running guest.
-#[derive(Debug)]
 pub struct Guest {
     /// What is published of it.
     pub live: Arc<Live>,
-    /// What its monitor says unasked.
-    pub events: qmp::Events,
+    /// How its monitor is reached.
+    pub link: Link,
     /// What it occupies on the host.
     pub resources: Resources,
     /// Whether the next shutdown of the guest is a reboot somebody here asked for.
@@ -19,23 +21,78 @@ pub struct Guest {
     pub bound_to: Option<u64>,
 }
 
+/// How far the way to a monitor has come.
+pub enum Link {
+    /// An adopted guest that has not answered yet. The lock is never taken: it only makes the future shareable.
+    Connecting(Mutex<BoxFuture<'static, qmp::Result<(Monitor, Events)>>>),
+    /// What its monitor says unasked.
+    Open(Events),
+    /// It is gone: what is left is the end of the process.
+    Lost,
+}
+
 /// What the owner of a running domain hears.
 #[derive(Debug)]
 pub enum Notice {
+    /// The monitor of an adopted guest answers at last.
+    Connected(Monitor),
     /// QEMU tells something.
     Event(qmp::Event),
-    /// The monitor or the process is gone.
+    /// The monitor is gone although the process may live.
+    Lost,
+    /// The process is gone.
     Gone,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Guest({:?})", self.live)
+    }
 }
 
 impl Guest {
     /// The next thing to hear. Cancel safe.
     pub async fn next_notice(&mut self) -> Notice {
+        let process = Arc::clone(&self.live.process);
         tokio::select! {
             // What QEMU said before it ended tells why it ended.
             biased;
-            event = self.events.next() => event.map_or(Notice::Gone, Notice::Event),
-            () = self.live.process.ended() => Notice::Gone,
+            notice = next_word(&mut self.link) => notice,
+            () = process.ended() => Notice::Gone,
         }
+    }
+
+    /// The monitor's place for those who read figures.
+    pub fn monitor_slot(&self) -> &Arc<OnceLock<Monitor>> {
+        &self.live.monitor_slot
+    }
+
+    /// The QEMU process.
+    pub fn process(&self) -> &Arc<Process> {
+        &self.live.process
+    }
+}
+
+async fn next_word(link: &mut Link) -> Notice {
+    match link {
+        Link::Open(events) => {
+            if let Some(event) = events.next().await {
+                return Notice::Event(event);
+            }
+            *link = Link::Lost;
+            Notice::Lost
+        }
+        Link::Connecting(attempt) => match attempt.get_mut().await {
+            Ok((monitor, events)) => {
+                *link = Link::Open(events);
+                Notice::Connected(monitor)
+            }
+            Err(err) => {
+                tracing::warn!(%err, "the monitor of an adopted guest cannot be reached");
+                *link = Link::Lost;
+                Notice::Lost
+            }
+        },
+        Link::Lost => std::future::pending().await,
     }
 }

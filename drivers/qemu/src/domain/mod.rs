@@ -25,13 +25,12 @@ mod run_state;
 mod sample;
 mod state;
 
-pub use guest::{Guest, Notice};
+pub use guest::{Guest, Link, Notice};
 pub use owner::Owner;
-pub use process::Process;
-pub use queue::JOB_WAIT;
+pub use process::{Ending, Process};
 pub use run_state::{Paused, RunState, Running, Shutoff};
-pub use sample::Sample;
-pub use state::{Document, Live, State, Summary};
+pub use sample::{Ask, Sample};
+pub use state::{Actions, Document, Live, State};
 
 use arc_swap::ArcSwap;
 use queue::Queue;
@@ -66,7 +65,11 @@ impl Domain {
 
     /// A domain in a known state.
     pub(crate) fn with_state(uuid: Uuid, state: State) -> Self {
-        Self { uuid, state: ArcSwap::from_pointee(state), queue: Queue::default() }
+        Self {
+            uuid,
+            state: ArcSwap::from_pointee(state),
+            queue: Queue::default(),
+        }
     }
 
     /// What was last published.
@@ -81,6 +84,10 @@ impl Domain {
     /// The reference clients know it by.
     pub fn reference(&self) -> protocol::remote::Domain {
         let state = self.state();
-        protocol::remote::Domain { name: state.name.to_string(), uuid: self.uuid.into_bytes(), id: state.id() }
+        protocol::remote::Domain {
+            name: state.name.to_string(),
+            uuid: self.uuid.into_bytes(),
+            id: state.id(),
+        }
     }
 }

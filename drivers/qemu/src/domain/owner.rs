@@ -19,12 +19,20 @@ pub struct Owner {
 impl Owner {
     /// The owner of a domain that does not run.
     pub(super) fn resting(driver: Arc<Driver>, domain: Arc<Domain>) -> Self {
-        Self { driver, domain, guest: None }
+        Self {
+            driver,
+            domain,
+            guest: None,
+        }
     }
 
     /// The owner of a domain that was found running.
     pub(crate) fn adopting(driver: Arc<Driver>, domain: Arc<Domain>, guest: Guest) -> Self {
-        Self { driver, domain, guest: Some(Box::new(guest)) }
+        Self {
+            driver,
+            domain,
+            guest: Some(Box::new(guest)),
+        }
     }
 
     /// Takes jobs and QEMU's events until the domain is at rest and nothing waits.

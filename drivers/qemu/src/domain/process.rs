@@ -27,6 +27,10 @@ pub enum Ending {
     Shutdown = 1,
     /// It is being destroyed.
     Destroyed = 2,
+    /// The guest crashed and is not wanted any more.
+    Crashed = 3,
+    /// It did not come up.
+    Failed = 4,
 }
 
 impl Process {
@@ -35,9 +39,20 @@ impl Process {
     /// # Errors
     /// When there is none (any more), or the kernel has no such handles.
     pub fn hold(pid: u32) -> io::Result<Self> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
+        )]
         let handle = AsyncFd::new(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
-        Ok(Self { pid, handle, ending: AtomicU8::new(Ending::Unasked as u8) })
+        Ok(Self {
+            pid,
+            handle,
+            ending: AtomicU8::new(Ending::Unasked as u8),
+        })
     }
 
     /// Its number.
@@ -51,7 +66,10 @@ impl Process {
         if let Ok(mut guard) = self.handle.readable().await {
             guard.retain_ready();
         }
-        let _ = waitid(WaitId::PidFd(self.handle.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        let _ = waitid(
+            WaitId::PidFd(self.handle.as_fd()),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
     }
 
     /// Sends it `signal`; a process that has ended takes it silently.
@@ -65,10 +83,29 @@ impl Process {
         }
     }
 
+    /// Nanoseconds of processor time it has used.
+    pub fn cpu_time(&self) -> Option<u64> {
+        stat(&format!("/proc/{}/stat", self.pid())).map(|stat| stat.cpu_time())
+    }
+
+    /// What the kernel says of one of its threads.
+    pub fn thread(&self, thread: i64) -> Option<Stat> {
+        stat(&format!("/proc/{}/task/{thread}/stat", self.pid()))
+    }
+
+    /// Bytes of memory that lie in RAM.
+    pub fn resident(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).ok()?;
+        let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        pages.checked_mul(rustix::param::page_size() as u64)
+    }
+
     /// Notes why it is going to end. The first reason stays.
     pub fn set_ending(&self, ending: Ending) {
         let unasked = Ending::Unasked as u8;
-        let _ = self.ending.compare_exchange(unasked, ending as u8, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self
+            .ending
+            .compare_exchange(unasked, ending as u8, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Why it ends, as noted.
@@ -76,14 +113,53 @@ impl Process {
         match self.ending.load(Ordering::Acquire) {
             1 => Ending::Shutdown,
             2 => Ending::Destroyed,
+            3 => Ending::Crashed,
+            4 => Ending::Failed,
             _ => Ending::Unasked,
         }
     }
 
     /// Whether a process of that number exists.
     pub fn exists(pid: u32) -> bool {
-        i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+        i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
     }
+}
+
+/// What the kernel says of a process or thread (`proc(5)`, `/proc/pid/stat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Ticks in user mode.
+    pub user: u64,
+    /// Ticks in the kernel.
+    pub system: u64,
+    /// The processor it ran on last.
+    pub processor: i32,
+}
+
+impl Stat {
+    /// Nanoseconds of processor time.
+    pub fn cpu_time(self) -> u64 {
+        /// One tick: the kernel's user-visible clock runs at 100 Hz everywhere.
+        const TICK: u64 = 10_000_000;
+        self.user.saturating_add(self.system).saturating_mul(TICK)
+    }
+}
+
+fn stat(path: &str) -> Option<Stat> {
+    let text = std::fs::read_to_string(path).ok()?;
+    // The name in brackets may hold anything, brackets too.
+    let (_, fields) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    // Counted from the third field on.
+    let field = |number: usize| fields.get(number.checked_sub(3)?).copied();
+    Some(Stat {
+        user: field(14)?.parse().ok()?,
+        system: field(15)?.parse().ok()?,
+        processor: field(39)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]

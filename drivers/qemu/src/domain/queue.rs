@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// How long a job may wait for those before it.
-pub const JOB_WAIT: Duration = Duration::from_secs(30);
+const JOB_WAIT: Duration = Duration::from_secs(30);
 
 /// How many jobs may wait for one domain; more are refused, so that a stuck guest cannot gather them without end.
 const MAX_WAITING: usize = 256;
@@ -50,7 +50,12 @@ struct Inner {
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = self.inner.lock();
-        write!(f, "Queue({} waiting, present {:?})", inner.jobs.len(), inner.present)
+        write!(
+            f,
+            "Queue({} waiting, present {:?})",
+            inner.jobs.len(),
+            inner.present
+        )
     }
 }
 
@@ -78,7 +83,10 @@ impl Domain {
             let turn = Arc::clone(&turn);
             Box::new(move |owner| {
                 async move {
-                    if turn.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                    if turn
+                        .compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire)
+                        .is_err()
+                    {
                         return;
                     }
                     owner.domain.queue.inner.lock().present = Some(what);
@@ -95,12 +103,18 @@ impl Domain {
         if let Ok(outcome) = tokio::time::timeout(JOB_WAIT, &mut answer).await {
             return outcome.unwrap_or_else(|_| Err(self::panicked(what)));
         }
-        if turn.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if turn
+            .compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
             let holder = self.queue.inner.lock().present.unwrap_or("another job");
             return Err(Error::new(
                 Code::OperationTimeout,
                 ErrorDomain::Qemu,
-                format!("{what} of domain '{}' waited {JOB_WAIT:?} for {holder} to end", self.state().name),
+                format!(
+                    "{what} of domain '{}' waited {JOB_WAIT:?} for {holder} to end",
+                    self.state().name
+                ),
             ));
         }
         answer.await.unwrap_or_else(|_| Err(self::panicked(what)))
@@ -113,7 +127,10 @@ impl Domain {
                 return Err(Error::new(
                     Code::ResourceBusy,
                     ErrorDomain::Qemu,
-                    format!("{what} of domain '{}': {MAX_WAITING} calls wait for it already", self.state().name),
+                    format!(
+                        "{what} of domain '{}': {MAX_WAITING} calls wait for it already",
+                        self.state().name
+                    ),
                 ));
             }
             inner.jobs.push_back(job);
@@ -161,5 +178,9 @@ impl Queue {
 }
 
 fn panicked(what: &str) -> Error {
-    Error::new(Code::InternalError, ErrorDomain::Qemu, format!("{what} ended unexpectedly; see the daemon's log"))
+    Error::new(
+        Code::InternalError,
+        ErrorDomain::Qemu,
+        format!("{what} ended unexpectedly; see the daemon's log"),
+    )
 }

@@ -5,8 +5,11 @@
 
 use super::{Process, RunState, Sample};
 use arc_swap::ArcSwap;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::lifecycle::LifecycleAction;
 use qmp::Monitor;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 /// One published state.
 #[derive(Debug, Clone)]
@@ -52,21 +55,105 @@ pub struct Summary {
 }
 
 /// What only a running domain has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Live {
     /// Its id, unique on this host until the daemon's state is wiped.
     pub id: i32,
     /// The document of the running guest, with aliases, addresses and everything chosen at start.
     pub document: Arc<Document>,
+    /// The document it was started from, without what was chosen at start.
+    pub origin: Arc<Document>,
     /// The QEMU process.
     pub process: Arc<Process>,
-    /// Its monitor, for calls that need no owner: figures.
-    pub monitor: Monitor,
+    /// Its monitor, once it has answered; of an adopted guest that may be never.
+    pub monitor_slot: Arc<OnceLock<Monitor>>,
+    /// Where its monitor listens.
+    pub monitor_path: PathBuf,
+    /// Where its guest agent is reached, when the document has such a channel.
+    pub agent: Option<PathBuf>,
+    /// What its own doings lead to.
+    pub actions: Actions,
     /// The last known figures.
-    pub sample: ArcSwap<Sample>,
+    pub sample: Arc<ArcSwap<Sample>>,
+}
+
+/// What a guest's own doings lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actions {
+    /// When it switches itself off.
+    pub poweroff: LifecycleAction,
+    /// When it crashes.
+    pub crash: LifecycleAction,
+}
+
+impl Actions {
+    /// Those of a document.
+    pub fn of(domain: &model::domain::Domain) -> Self {
+        Self {
+            poweroff: domain.on_poweroff.unwrap_or(LifecycleAction::Destroy),
+            crash: domain.on_crash.unwrap_or(LifecycleAction::Destroy),
+        }
+    }
+}
+
+impl Document {
+    /// A document as it is kept.
+    pub fn of(domain: &model::domain::Domain) -> Arc<Self> {
+        Arc::new(Self {
+            text: domain.to_xml().into(),
+            summary: Summary::of(domain),
+        })
+    }
+
+    /// The document as types.
+    ///
+    /// # Errors
+    /// Never for what this daemon wrote, unless memory or the disk is broken.
+    pub fn parse(&self) -> Result<model::domain::Domain> {
+        model::domain::Domain::from_xml(&self.text)
+    }
+}
+
+impl Summary {
+    /// What is read off a document.
+    pub fn of(domain: &model::domain::Domain) -> Self {
+        Self {
+            max_memory: domain.memory.size.0,
+            memory: domain.current_memory.unwrap_or(domain.memory.size).0,
+            max_vcpus: domain.vcpu.maximum,
+            vcpus: domain.vcpu.current(),
+            os_type: domain.os.r#type.kind.as_str().into(),
+        }
+    }
+}
+
+impl Live {
+    /// Its monitor, for calls that need no owner: figures.
+    ///
+    /// # Errors
+    /// [`Code::OperationTimeout`] when an adopted guest's QEMU has not answered yet.
+    pub fn monitor(&self) -> Result<&Monitor> {
+        self.monitor_slot.get().ok_or_else(|| {
+            let text = format!(
+                "QEMU process {} has not answered since the daemon started",
+                self.process.pid()
+            );
+            Error::new(Code::OperationTimeout, ErrorDomain::Qemu, text)
+        })
+    }
 }
 
 impl State {
+    /// What a running domain has.
+    ///
+    /// # Errors
+    /// [`Code::OperationInvalid`] when it does not run.
+    pub fn running(&self) -> Result<&Arc<Live>> {
+        self.live
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::OperationInvalid, ErrorDomain::Qemu, "domain is not running"))
+    }
+
     /// The id while it runs, else -1.
     pub fn id(&self) -> i32 {
         self.live.as_ref().map_or(-1, |live| live.id)
@@ -89,11 +176,16 @@ impl State {
 
     /// The document that speaks of the present: the live one of a running domain.
     pub fn document(&self) -> Option<&Arc<Document>> {
-        self.live.as_ref().map(|live| &live.document).or(self.definition.as_ref())
+        self.live
+            .as_ref()
+            .map(|live| &live.document)
+            .or(self.definition.as_ref())
     }
 
-    /// The document the next start will use: the definition, or of a transient domain the live one.
+    /// The document the next start will use: the definition, or what a transient domain was started from.
     pub fn next_document(&self) -> Option<&Arc<Document>> {
-        self.definition.as_ref().or_else(|| self.document())
+        self.definition
+            .as_ref()
+            .or_else(|| self.live.as_ref().map(|live| &live.origin))
     }
 }

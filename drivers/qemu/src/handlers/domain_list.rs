@@ -1,10 +1,13 @@
 //! Which domains there are: lists, counts and look-ups.
 
 use super::Call;
+use crate::Driver;
 use crate::domain::{Domain, RunState, State};
 use crate::flags;
+use daemon::Routes;
 use error::Result;
 use protocol::remote;
+use protocol::remote::procedure as p;
 use uuid::Uuid;
 
 /// The filters of `virConnectListAllDomains`: a group of bits, each with the states it lets through. Within a group
@@ -16,9 +19,17 @@ const GROUPS: &[&[(u32, fn(&State) -> bool)]] = &[
         (16, |state| matches!(state.run, RunState::Running(_))),
         (32, |state| matches!(state.run, RunState::Paused(_))),
         (64, |state| matches!(state.run, RunState::Shutoff(_))),
-        (128, |state| !matches!(state.run, RunState::Running(_) | RunState::Paused(_) | RunState::Shutoff(_))),
+        (128, |state| {
+            !matches!(
+                state.run,
+                RunState::Running(_) | RunState::Paused(_) | RunState::Shutoff(_)
+            )
+        }),
     ],
-    &[(256, |state| state.managed_save), (512, |state| !state.managed_save)],
+    &[
+        (256, |state| state.managed_save),
+        (512, |state| !state.managed_save),
+    ],
     &[(1024, |state| state.autostart), (2048, |state| !state.autostart)],
     // There are no snapshots and no checkpoints yet, so no domain has one.
     &[(4096, |_| false), (8192, |_| true)],
@@ -45,53 +56,104 @@ pub(super) fn filtered(call: &Call, name: &str, bits: u32) -> Result<Vec<std::sy
     Ok(domains)
 }
 
-pub async fn list_all(call: Call, args: remote::ConnectListAllDomainsArgs) -> Result<remote::ConnectListAllDomainsRet> {
+pub(super) fn routes(routes: &mut Routes<Driver>) {
+    routes.on::<p::ConnectListAllDomains, _>(list_all);
+    routes.on::<p::ConnectListDomains, _>(list_ids);
+    routes.on::<p::ConnectNumOfDomains, _>(count_active);
+    routes.on::<p::ConnectListDefinedDomains, _>(list_defined);
+    routes.on::<p::ConnectNumOfDefinedDomains, _>(count_defined);
+    routes.on::<p::DomainLookupById, _>(by_id);
+    routes.on::<p::DomainLookupByUuid, _>(by_uuid);
+    routes.on::<p::DomainLookupByName, _>(by_name);
+}
+
+async fn list_all(
+    call: Call,
+    args: remote::ConnectListAllDomainsArgs,
+) -> Result<remote::ConnectListAllDomainsRet> {
     let found = filtered(&call, "virConnectListAllDomains", args.flags)?;
     let ret = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let domains =
-        if args.need_results == 0 { Vec::new() } else { found.iter().map(|domain| domain.reference()).collect() };
+    let domains = if args.need_results == 0 {
+        Vec::new()
+    } else {
+        found.iter().map(|domain| domain.reference()).collect()
+    };
     Ok(remote::ConnectListAllDomainsRet { domains, ret })
 }
 
-pub async fn list_ids(call: Call, args: remote::ConnectListDomainsArgs) -> Result<remote::ConnectListDomainsRet> {
-    let ids = call.driver.domains.all().into_iter().map(|domain| domain.state().id()).filter(|id| *id >= 0);
-    Ok(remote::ConnectListDomainsRet { ids: ids.take(limit(args.maxids)).collect() })
+async fn list_ids(call: Call, args: remote::ConnectListDomainsArgs) -> Result<remote::ConnectListDomainsRet> {
+    let ids = call
+        .driver
+        .domains
+        .all()
+        .into_iter()
+        .map(|domain| domain.state().id())
+        .filter(|id| *id >= 0);
+    Ok(remote::ConnectListDomainsRet {
+        ids: ids.take(limit(args.maxids)).collect(),
+    })
 }
 
-pub async fn count_active(call: Call, (): ()) -> Result<remote::ConnectNumOfDomainsRet> {
-    Ok(remote::ConnectNumOfDomainsRet { num: count(&call, State::is_active) })
+async fn count_active(call: Call, (): ()) -> Result<remote::ConnectNumOfDomainsRet> {
+    Ok(remote::ConnectNumOfDomainsRet {
+        num: count(&call, State::is_active),
+    })
 }
 
-pub async fn list_defined(
+async fn list_defined(
     call: Call,
     args: remote::ConnectListDefinedDomainsArgs,
 ) -> Result<remote::ConnectListDefinedDomainsRet> {
     let states = call.driver.domains.all().into_iter().map(|domain| domain.state());
-    let names = states.filter(|state| !state.is_active()).map(|state| state.name.to_string());
-    Ok(remote::ConnectListDefinedDomainsRet { names: names.take(limit(args.maxnames)).collect() })
+    let names = states
+        .filter(|state| !state.is_active())
+        .map(|state| state.name.to_string());
+    Ok(remote::ConnectListDefinedDomainsRet {
+        names: names.take(limit(args.maxnames)).collect(),
+    })
 }
 
-pub async fn count_defined(call: Call, (): ()) -> Result<remote::ConnectNumOfDefinedDomainsRet> {
-    Ok(remote::ConnectNumOfDefinedDomainsRet { num: count(&call, |state| !state.is_active()) })
+async fn count_defined(call: Call, (): ()) -> Result<remote::ConnectNumOfDefinedDomainsRet> {
+    Ok(remote::ConnectNumOfDefinedDomainsRet {
+        num: count(&call, |state| !state.is_active()),
+    })
 }
 
 fn count(call: &Call, test: impl Fn(&State) -> bool) -> i32 {
-    let found = call.driver.domains.all().iter().filter(|domain| test(&domain.state())).count();
+    let found = call
+        .driver
+        .domains
+        .all()
+        .iter()
+        .filter(|domain| test(&domain.state()))
+        .count();
     i32::try_from(found).unwrap_or(i32::MAX)
 }
 
 fn limit(max: i32) -> usize {
-    usize::try_from(max).unwrap_or(0).min(remote::limits::DOMAIN_LIST_MAX)
+    usize::try_from(max)
+        .unwrap_or(0)
+        .min(remote::limits::DOMAIN_LIST_MAX)
 }
 
-pub async fn by_id(call: Call, args: remote::DomainLookupByIdArgs) -> Result<remote::DomainLookupByIdRet> {
-    Ok(remote::DomainLookupByIdRet { dom: call.driver.domains.by_id(args.id)?.reference() })
+async fn by_id(call: Call, args: remote::DomainLookupByIdArgs) -> Result<remote::DomainLookupByIdRet> {
+    Ok(remote::DomainLookupByIdRet {
+        dom: call.driver.domains.by_id(args.id)?.reference(),
+    })
 }
 
-pub async fn by_uuid(call: Call, args: remote::DomainLookupByUuidArgs) -> Result<remote::DomainLookupByUuidRet> {
-    Ok(remote::DomainLookupByUuidRet { dom: call.driver.domains.by_uuid(Uuid::from_bytes(args.uuid))?.reference() })
+async fn by_uuid(call: Call, args: remote::DomainLookupByUuidArgs) -> Result<remote::DomainLookupByUuidRet> {
+    Ok(remote::DomainLookupByUuidRet {
+        dom: call
+            .driver
+            .domains
+            .by_uuid(Uuid::from_bytes(args.uuid))?
+            .reference(),
+    })
 }
 
-pub async fn by_name(call: Call, args: remote::DomainLookupByNameArgs) -> Result<remote::DomainLookupByNameRet> {
-    Ok(remote::DomainLookupByNameRet { dom: call.driver.domains.by_name(&args.name)?.reference() })
+async fn by_name(call: Call, args: remote::DomainLookupByNameArgs) -> Result<remote::DomainLookupByNameRet> {
+    Ok(remote::DomainLookupByNameRet {
+        dom: call.driver.domains.by_name(&args.name)?.reference(),
+    })
 }

@@ -14,16 +14,23 @@ const GRACE: Duration = Duration::from_secs(15);
 const KILL_WAIT: Duration = Duration::from_secs(30);
 
 impl Owner {
-    /// Ends the run at once, or, `graceful`, only if QEMU ends itself when asked.
+    /// Ends the run of that id at once, or, `graceful`, only if QEMU ends itself when asked. A run that is over is fine.
     ///
     /// # Errors
-    /// [`Code::OperationInvalid`] when it does not run; [`Code::OperationFailed`] when QEMU does not end.
-    pub(crate) async fn destroy(&mut self, graceful: bool) -> Result<()> {
-        let Some(guest) = self.guest.as_ref() else { return Err(super::not_running()) };
+    /// [`Code::OperationFailed`] when QEMU does not end.
+    pub(crate) async fn destroy(&mut self, id: i32, graceful: bool) -> Result<()> {
+        let Some(guest) = self.guest.as_ref().filter(|guest| guest.live.id == id) else {
+            return Ok(());
+        };
         let process = std::sync::Arc::clone(&guest.live.process);
         process.set_ending(Ending::Destroyed);
         let refused = |err: std::io::Error| {
-            Error::new(Code::OperationFailed, ErrorDomain::Qemu, format!("cannot signal QEMU: {err}")).caused_by(err)
+            Error::new(
+                Code::OperationFailed,
+                ErrorDomain::Qemu,
+                format!("cannot signal QEMU: {err}"),
+            )
+            .caused_by(err)
         };
         process.signal(Signal::TERM).map_err(refused)?;
         if tokio::time::timeout(GRACE, process.ended()).await.is_err() {
@@ -31,7 +38,10 @@ impl Owner {
                 return Err(Error::new(
                     Code::OperationFailed,
                     ErrorDomain::Qemu,
-                    format!("QEMU process {} did not end within {GRACE:?} of SIGTERM", process.pid()),
+                    format!(
+                        "QEMU process {} did not end within {GRACE:?} of SIGTERM",
+                        process.pid()
+                    ),
                 ));
             }
             process.signal(Signal::KILL).map_err(refused)?;
@@ -44,7 +54,9 @@ impl Owner {
     /// # Errors
     /// [`Code::OperationFailed`] when the process does not vanish even when killed.
     pub(crate) async fn finish(&mut self) -> Result<()> {
-        let Some(guest) = self.guest.take() else { return Ok(()) };
+        let Some(guest) = self.guest.take() else {
+            return Ok(());
+        };
         let process = &guest.live.process;
         // A QEMU without monitor cannot be managed any more; one that has ended does not mind.
         let killed = process.signal(Signal::KILL);
@@ -56,6 +68,8 @@ impl Owner {
         let (reason, detail) = match process.ending() {
             Ending::Shutdown => (Shutoff::Shutdown, Stopped::Shutdown),
             Ending::Destroyed => (Shutoff::Destroyed, Stopped::Destroyed),
+            Ending::Crashed => (Shutoff::Crashed, Stopped::Crashed),
+            Ending::Failed => (Shutoff::Failed, Stopped::Failed),
             Ending::Unasked if matches!(self.domain.state().run, RunState::Crashed(_)) => {
                 (Shutoff::Crashed, Stopped::Crashed)
             }
@@ -66,7 +80,7 @@ impl Owner {
         // Files first: whoever sees the domain shut off may start it again.
         let cleared = tokio::task::spawn_blocking(move || {
             log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
-            drop(resources);
+            resources.release();
         });
         if let Err(err) = cleared.await {
             tracing::warn!(%err, "left-overs of a guest were not removed");
@@ -77,9 +91,10 @@ impl Owner {
             state.run = RunState::Shutoff(reason);
         });
         let gone = remote_without_id(reference);
-        self.driver.events.send(&gone, Event::Lifecycle(Lifecycle::Stopped(detail)));
+        self.driver
+            .events
+            .send(&gone, Event::Lifecycle(Lifecycle::Stopped(detail)));
         self.driver.domains.forget_if_gone(&self.domain);
-        self.driver.activity_changed();
         Ok(())
     }
 }

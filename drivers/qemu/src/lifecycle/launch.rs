@@ -33,7 +33,12 @@ impl Program {
     pub fn spawn(self, log: &LogFile) -> Result<u32> {
         let binary = self.binary.display().to_string();
         let failed = |err: std::io::Error| {
-            Error::new(Code::InternalError, ErrorDomain::Qemu, format!("cannot run '{binary}': {err}")).caused_by(err)
+            Error::new(
+                Code::InternalError,
+                ErrorDomain::Qemu,
+                format!("cannot run '{binary}': {err}"),
+            )
+            .caused_by(err)
         };
         let mut command = Command::new(&self.binary);
         command
@@ -48,9 +53,16 @@ impl Program {
         if let Some((user, group)) = self.identity {
             command.uid(user).gid(group);
         }
-        let mappings = self.descriptors.into_iter().map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
+        let mappings = self
+            .descriptors
+            .into_iter()
+            .map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
         command.fd_mappings(mappings.collect()).map_err(|err| {
-            Error::new(Code::InternalError, ErrorDomain::Qemu, format!("descriptors for '{binary}': {err}"))
+            Error::new(
+                Code::InternalError,
+                ErrorDomain::Qemu,
+                format!("descriptors for '{binary}': {err}"),
+            )
         })?;
         // The process is followed by its own handle, not as a child: the next daemon is not its parent.
         command.spawn().map(|child| child.id()).map_err(failed)

@@ -23,14 +23,28 @@ impl LogFile {
     ///
     /// # Errors
     /// When the file cannot be opened or written.
-    pub fn open(path: &Path, environment: &[(String, String)], binary: &Path, arguments: &[String]) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        environment: &[(String, String)],
+        binary: &Path,
+        arguments: &[String],
+    ) -> Result<Self> {
         let failed = |err: std::io::Error| {
             let text = format!("cannot write the guest's log '{}': {err}", path.display());
             Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
         };
-        let mut file =
-            OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        let mut header = format!("{}: starting up, Ferrovirt {}\n", now(), env!("CARGO_PKG_VERSION"));
+        let mut file = OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        let mut header = format!(
+            "{}: starting up, Ferrovirt {}\n",
+            now(),
+            env!("CARGO_PKG_VERSION")
+        );
         for (name, value) in environment {
             header.push_str(&format!("{name}={} \\\n", quote(value)));
         }
@@ -43,7 +57,11 @@ impl LogFile {
         header.push('\n');
         file.write_all(header.as_bytes()).map_err(failed)?;
         let start = file.metadata().map_err(failed)?.len();
-        Ok(Self { file, path: path.to_owned(), start })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            start,
+        })
     }
 
     /// A handle for QEMU to write to.
@@ -69,7 +87,9 @@ fn last_words(path: &Path, start: u64) -> String {
         file.take(LAST_WORDS).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    String::from_utf8_lossy(&read().unwrap_or_default()).trim().to_owned()
+    String::from_utf8_lossy(&read().unwrap_or_default())
+        .trim()
+        .to_owned()
 }
 
 /// Adds one line to a guest's log, for example why it ended. Best effort: the guest's fate does not hang on it.
@@ -84,13 +104,19 @@ pub fn note(path: &Path, text: &str) {
 }
 
 fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f+0000").to_string()
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%d %H:%M:%S%.3f+0000")
+        .to_string()
 }
 
 /// `text` as a shell would need it.
 fn quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -102,11 +128,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vm.log");
         let arguments = ["-name".to_owned(), "it's".to_owned(), "-S".to_owned()];
-        let log = LogFile::open(&path, &[("LC_ALL".into(), "C".into())], Path::new("/bin/qemu"), &arguments).unwrap();
+        let log = LogFile::open(
+            &path,
+            &[("LC_ALL".into(), "C".into())],
+            Path::new("/bin/qemu"),
+            &arguments,
+        )
+        .unwrap();
         assert_eq!(log.last_words(), "");
         log.handle().unwrap().write_all(b"qemu: no such disk\n").unwrap();
         assert_eq!(log.last_words(), "qemu: no such disk");
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("LC_ALL=C \\\n/bin/qemu \\\n-name 'it'\\''s' \\\n-S\nqemu"), "{text}");
+        assert!(
+            text.contains("LC_ALL=C \\\n/bin/qemu \\\n-name 'it'\\''s' \\\n-S\nqemu"),
+            "{text}"
+        );
     }
 }

@@ -9,8 +9,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The files, ports and helper processes of one run. Dropping it gives everything back, so a start that fails half way
-/// leaves nothing behind; the next daemon makes one from the status document of a guest it adopts.
+/// The files, ports and helper processes of one run.
+///
+/// Dropping it before [`Resources::settle`] gives everything back, so a start that fails half way leaves nothing behind.
+/// Afterwards only [`Resources::release`] does: a daemon that ends must leave a guest what it has, and the next one makes
+/// the same value from the status document.
 #[derive(Debug, Default)]
 pub struct Resources {
     /// Folders removed with all that is in them.
@@ -21,6 +24,8 @@ pub struct Resources {
     pub ports: Vec<Port>,
     /// Processes beside QEMU, ended with it.
     pub helpers: Vec<Arc<Process>>,
+    /// Whether the guest runs and keeps all this beyond the life of this value.
+    settled: bool,
 }
 
 impl Resources {
@@ -31,12 +36,31 @@ impl Resources {
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
             helpers: Vec::new(),
+            settled: false,
         }
+    }
+
+    /// The processes beside QEMU, by number.
+    pub fn helper_pids(&self) -> Vec<i32> {
+        self.helpers.iter().map(|helper| helper.pid()).collect()
+    }
+
+    /// The start is done: from now on the guest owns all this, whatever becomes of this daemon.
+    pub fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    /// Gives everything back. Blocks on the disk.
+    pub fn release(mut self) {
+        self.settled = false;
     }
 }
 
 impl Drop for Resources {
     fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
         for helper in &self.helpers {
             if let Err(err) = helper.signal(Signal::TERM) {
                 tracing::warn!(pid = helper.pid(), %err, "a guest's helper process cannot be ended");

@@ -1,0 +1,7 @@
+//! virtqemud: QEMU guests behind libvirt's protocol.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::run::<driver_qemu::Driver>()
+}

@@ -1,0 +1,137 @@
+//! `qemu.conf`: the driver's own configuration.
+
+use daemon::config::{FromValue, OneOrMore, Value, schema};
+
+schema! {
+    /// The configuration of the QEMU driver.
+    pub struct QemuConfig {
+        /// The address VNC servers listen on where the domain names none.
+        vnc_listen: String = "127.0.0.1".to_owned(),
+        /// Whether VNC servers without address listen on a socket of their own in the guest's folder.
+        vnc_auto_unix_socket: bool = false,
+        /// The password of VNC servers whose domain has none.
+        vnc_password: Option<String> = None,
+        /// Whether a guest with VNC may use the host's audio.
+        vnc_allow_host_audio: bool = false,
+        /// The address SPICE servers listen on where the domain names none.
+        spice_listen: String = "127.0.0.1".to_owned(),
+        /// Whether SPICE servers without address listen on a socket of their own in the guest's folder.
+        spice_auto_unix_socket: bool = false,
+        /// The password of SPICE servers whose domain has none.
+        spice_password: Option<String> = None,
+        /// Whether a guest without graphics may use the host's audio.
+        nographics_allow_host_audio: bool = false,
+        /// The first port of graphics servers that choose one themselves.
+        remote_display_port_min: u16 = 5900,
+        /// The last of them.
+        remote_display_port_max: u16 = 65535,
+        /// The first port of VNC's WebSocket servers that choose one themselves.
+        remote_websocket_port_min: u16 = 5700,
+        /// The last of them.
+        remote_websocket_port_max: u16 = 65535,
+        /// The user guests run as, by name or as "+NUMBER"; the daemon's own unless set.
+        user: Option<String> = None,
+        /// The group guests run as, by name or as "+NUMBER"; the daemon's own unless set.
+        group: Option<String> = None,
+        /// How guests are confined: "none". Security drivers are not built in.
+        security_driver: NoneOnly = NoneOnly,
+        /// Whether files of guests change hands to the guests' user: 0. It is not built in.
+        dynamic_ownership: Off = Off,
+        /// Seconds between two guests that start with the daemon.
+        auto_start_delay: u32 = 0,
+        /// Whether QEMU confines itself with seccomp: 1, as it does unless set, or 0.
+        seccomp_sandbox: bool = true,
+        /// Whether QEMU marks its messages with the time.
+        log_timestamp: bool = true,
+        /// How a guest's output gets into its log: "file".
+        stdio_handler: FileOnly = FileOnly,
+        /// Whether memory of guests goes into core dumps of QEMU.
+        dump_guest_core: bool = false,
+        /// The lock manager: "nop". Others are not built in.
+        lock_manager: NopOnly = NopOnly,
+        /// How many calls may wait for one guest; 0 for the default.
+        max_queued: u32 = 0,
+        /// The program that connects a guest to a bridge for a daemon that may not do it itself.
+        bridge_helper: String = "/usr/lib/qemu/qemu-bridge-helper".to_owned(),
+        /// The folder of guest memory that lies in files.
+        memory_backing_dir: Option<String> = None,
+        /// The user TPM emulators run as.
+        swtpm_user: Option<String> = None,
+        /// The group TPM emulators run as.
+        swtpm_group: Option<String> = None,
+        /// QEMU capabilities that are taken as missing, by libvirt's names: none.
+        capability_filters: EmptyOnly = EmptyOnly,
+    }
+    elsewhere {
+    }
+}
+
+macro_rules! only {
+    ($($(#[$doc:meta])* $name:ident: $list:expr, $reason:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl FromValue for $name {
+            fn from_value(value: Value) -> Result<Self, String> {
+                let allowed: &[&str] = &$list;
+                let given = OneOrMore::from_value(value)?.0;
+                match given.iter().find(|word| !allowed.contains(&word.as_str())) {
+                    None => Ok(Self),
+                    Some(word) => Err(format!("\"{word}\" is not built into this version; {}", $reason)),
+                }
+            }
+        }
+    )*};
+}
+
+only! {
+    /// The security drivers there are: none.
+    NoneOnly: ["none"], "set \"none\" only if guests need no confinement beyond their user";
+    /// Where guests' output may go: into a file.
+    FileOnly: ["file"], "set \"file\"";
+    /// The lock managers there are: none.
+    NopOnly: ["nop"], "set \"nop\" only if no other host starts the same guests";
+    /// A list that may only be empty.
+    EmptyOnly: [], "remove it";
+}
+
+/// A switch that can only be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Off;
+
+impl FromValue for Off {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match bool::from_value(value)? {
+            false => Ok(Self),
+            true => Err(
+                "it is not built into this version; set 0, and give guests' files to their user".to_owned(),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use daemon::config::Loaded;
+
+    #[test]
+    fn what_is_not_built_in_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qemu.conf");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Loaded::<QemuConfig>::file(&path)
+        };
+        assert_eq!(
+            read("user = \"root\"\n").unwrap().values.user.as_deref(),
+            Some("root")
+        );
+        let refused = read("\nsecurity_driver = \"selinux\"\n").unwrap_err().to_string();
+        assert!(refused.contains(":2: security_driver: \"selinux\""), "{refused}");
+        assert!(read("security_driver = [ \"none\" ]\nlock_manager = \"nop\"\n").is_ok());
+        assert!(read("dynamic_ownership = 1\n").is_err());
+        assert!(read("no_such_key = 1\n").is_err());
+    }
+}

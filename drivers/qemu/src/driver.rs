@@ -1,0 +1,332 @@
+//! The driver itself: everything it has, and how it is opened.
+
+use crate::binary::{BinaryCache, BinaryCaps};
+use crate::capabilities::{Capabilities, SecurityModel};
+use crate::config::QemuConfig;
+use crate::domain::Domain;
+use crate::events::Hub;
+use crate::handlers;
+use crate::lifecycle::provide::GraphicsPorts;
+use crate::paths::Paths;
+use crate::prepare::Facts;
+use crate::registry::Registry;
+use daemon::config::Loaded;
+use daemon::{Info, Instance, Layout, Routes, Workers};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use host::Host;
+use protocol::Priority;
+use rpc::Session;
+use std::sync::Arc;
+
+/// The QEMU driver of one instance.
+#[derive(Debug)]
+pub struct Driver {
+    /// The domains.
+    pub(crate) domains: Registry,
+    /// Who wants to hear of them.
+    pub(crate) events: Hub,
+    /// The host.
+    pub(crate) host: Host,
+    /// Where everything lies.
+    pub(crate) paths: Arc<Paths>,
+    /// What QEMU binaries can do.
+    pub(crate) binaries: Arc<BinaryCache>,
+    /// Answers about capabilities.
+    pub(crate) capabilities: Capabilities,
+    /// `qemu.conf`.
+    pub(crate) config: Arc<QemuConfig>,
+    /// The user and group guests run as, where not the daemon's own.
+    pub(crate) identity: Option<(u32, u32)>,
+    /// Ports of graphics servers.
+    pub(crate) ports: GraphicsPorts,
+    workers: Workers,
+    layout: Arc<Layout>,
+}
+
+impl Driver {
+    /// Runs what blocks where that harms nobody.
+    ///
+    /// # Errors
+    /// What `work` answers; [`Code::InternalError`] when it panicked.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.workers.blocking(Priority::High, work).await?
+    }
+
+    /// The URI of this instance.
+    pub(crate) fn uri(&self) -> String {
+        format!("qemu:///{}", self.layout.mode().name())
+    }
+
+    /// What definitions are completed with.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            nvram_dir: self.paths.nvram_dir(),
+            host: self.host.clone(),
+        }
+    }
+
+    /// The QEMU for guests like the host.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn default_binary(&self) -> Result<Arc<BinaryCaps>> {
+        self.binaries.default_for(&self.host.architecture()).await
+    }
+
+    /// Ends `domain` with `session`, where `wanted`.
+    pub(crate) fn destroy_with(self: &Arc<Self>, session: &Session, wanted: bool, domain: &Arc<Domain>) {
+        if !wanted {
+            return;
+        }
+        let (driver, domain, id) = (Arc::clone(self), Arc::downgrade(domain), session.id());
+        let runtime = tokio::runtime::Handle::current();
+        session.at_end(move || {
+            runtime.spawn(async move {
+                if let Some(domain) = domain.upgrade() {
+                    driver.end_bound(&domain, id).await;
+                }
+            });
+        });
+    }
+
+    async fn end_bound(self: &Arc<Self>, domain: &Arc<Domain>, session: u64) {
+        use futures_util::FutureExt;
+        let ended = domain
+            .run(self, "ending with its client", move |owner| {
+                async move {
+                    let guest = owner
+                        .guest
+                        .as_ref()
+                        .filter(|guest| guest.bound_to == Some(session));
+                    match guest.map(|guest| guest.live.id) {
+                        Some(id) => owner.destroy(id, false).await,
+                        None => Ok(()),
+                    }
+                }
+                .boxed()
+            })
+            .await;
+        if let Err(err) = ended {
+            tracing::error!(domain = %domain.state().name, %err, "a guest did not end with its client");
+        }
+    }
+
+    /// Starts what is marked for it, once a boot of the host.
+    fn autostart(self: &Arc<Self>) {
+        let mark = self.paths.run.join("autostarted");
+        if mark.exists() {
+            return;
+        }
+        if let Err(err) = std::fs::write(&mark, "") {
+            tracing::warn!(path = %mark.display(), %err, "domains may be started again by the next daemon");
+        }
+        let marked: Vec<_> = self
+            .domains
+            .all()
+            .into_iter()
+            .filter(|domain| domain.state().autostart)
+            .collect();
+        if marked.is_empty() {
+            return;
+        }
+        let driver = Arc::clone(self);
+        tokio::spawn(async move {
+            for domain in marked {
+                driver.autostart_one(&domain).await;
+                if driver.config.auto_start_delay > 0 {
+                    let pause = std::time::Duration::from_secs(u64::from(driver.config.auto_start_delay));
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        });
+    }
+
+    async fn autostart_one(self: &Arc<Self>, domain: &Arc<Domain>) {
+        use futures_util::FutureExt;
+        let started = domain
+            .run(self, "starting with the daemon", |owner| {
+                async move {
+                    let state = owner.domain.state();
+                    match state.definition.clone() {
+                        Some(definition) if !state.is_active() => {
+                            owner
+                                .start(definition, crate::lifecycle::StartOptions::default())
+                                .await
+                        }
+                        _ => Ok(()),
+                    }
+                }
+                .boxed()
+            })
+            .await;
+        if let Err(err) = started {
+            tracing::error!(domain = %domain.state().name, %err, "a domain did not start with the daemon");
+        }
+    }
+}
+
+impl daemon::Driver for Driver {
+    const INFO: Info = Info {
+        daemon: "virtqemud",
+        about: "Manages QEMU guests",
+        driver: "qemu",
+    };
+
+    async fn open(instance: Instance) -> Result<Arc<Self>> {
+        let Instance {
+            layout,
+            config: _,
+            workers,
+        } = instance;
+        let host = Host::local();
+        let file = layout.config_file("qemu");
+        let loaded = Loaded::<QemuConfig>::file(&file)
+            .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let config = Arc::new(loaded.values);
+        let identity = identity(&layout, &config)?;
+        let paths = Arc::new(Paths::new(&layout));
+        for (folder, mode) in paths.folders() {
+            daemon::durable::create_folder(&folder, mode).map_err(|err| {
+                let text = format!("cannot create the folder '{}': {err}", folder.display());
+                Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+            })?;
+        }
+        let mut binaries = BinaryCache::new(paths.cache.join("capabilities"), host.clone());
+        if let Some((user, group)) = identity {
+            binaries = binaries.asking_as(user, group);
+        }
+        let binaries = Arc::new(binaries);
+        let (user, group) = identity.unwrap_or_else(own_identity);
+        let label = format!("+{user}:+{group}");
+        let labels = ["kvm", "qemu"]
+            .map(|kind| (kind.to_owned(), label.clone()))
+            .to_vec();
+        let security = if layout.privileged() {
+            vec![
+                SecurityModel {
+                    name: "none".to_owned(),
+                    labels: Vec::new(),
+                },
+                SecurityModel {
+                    name: "dac".to_owned(),
+                    labels,
+                },
+            ]
+        } else {
+            vec![SecurityModel {
+                name: "none".to_owned(),
+                labels: Vec::new(),
+            }]
+        };
+        let own_config = (!layout.privileged()).then(|| layout.config_dir().to_owned());
+        let driver = Arc::new(Self {
+            domains: Registry::default(),
+            events: Hub::default(),
+            capabilities: Capabilities::new(Arc::clone(&binaries), security, own_config),
+            binaries,
+            host,
+            ports: GraphicsPorts::new(&config),
+            config,
+            identity,
+            paths,
+            workers,
+            layout,
+        });
+        let opening = Arc::clone(&driver);
+        driver.blocking(move || opening.load_definitions()).await?;
+        let adopting = Arc::clone(&driver);
+        // Adoption makes tasks, which needs the runtime.
+        let runtime = tokio::runtime::Handle::current();
+        driver
+            .blocking(move || {
+                let _entered = runtime.enter();
+                adopting.adopt_all()
+            })
+            .await?;
+        driver.autostart();
+        Ok(driver)
+    }
+
+    fn routes(routes: &mut Routes<Self>) {
+        handlers::routes(routes);
+    }
+
+    fn supports_feature(&self, feature: i32) -> bool {
+        /// `VIR_DRV_FEATURE_TYPED_PARAM_STRING`.
+        const TYPED_PARAM_STRING: i32 = 7;
+        /// `VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER`, which has no other order here.
+        const NETWORK_UPDATE_ORDER: i32 = 16;
+        matches!(feature, TYPED_PARAM_STRING | NETWORK_UPDATE_ORDER)
+    }
+
+    fn busy(&self) -> bool {
+        self.domains.any_active()
+    }
+
+    async fn reload(&self) -> Result<()> {
+        let file = self.layout.config_file("qemu");
+        Loaded::<QemuConfig>::file(&file)
+            .map(|_| ())
+            .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))
+    }
+
+    async fn shutdown(&self) {}
+}
+
+/// The user and group of guests, where they are not the daemon's own.
+fn identity(layout: &Layout, config: &QemuConfig) -> Result<Option<(u32, u32)>> {
+    if config.user.is_none() && config.group.is_none() {
+        return Ok(None);
+    }
+    let refused = |text: String| Error::new(Code::ConfSyntax, ErrorDomain::Conf, text);
+    if !layout.privileged() {
+        return Err(refused(
+            "qemu.conf: user and group can only be set for a daemon that runs as root".to_owned(),
+        ));
+    }
+    let (own_user, own_group) = own_identity();
+    let user = match config.user.as_deref() {
+        None => own_user,
+        Some(name) => number(name)
+            .or_else(|| uzers::get_user_by_name(name).map(|user| user.uid()))
+            .ok_or_else(|| refused(format!("qemu.conf: user: there is no user '{name}'")))?,
+    };
+    let group = match config.group.as_deref() {
+        None => own_group,
+        Some(name) => number(name)
+            .or_else(|| uzers::get_group_by_name(name).map(|group| group.gid()))
+            .ok_or_else(|| refused(format!("qemu.conf: group: there is no group '{name}'")))?,
+    };
+    Ok(((user, group) != (own_user, own_group)).then_some((user, group)))
+}
+
+fn own_identity() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+fn number(name: &str) -> Option<u32> {
+    name.strip_prefix('+').unwrap_or(name).parse().ok()
+}
+
+impl Paths {
+    /// The driver's places in an instance.
+    fn new(layout: &Layout) -> Self {
+        let driver = <Driver as daemon::Driver>::INFO.driver;
+        Self {
+            config: layout.driver_config_dir(driver),
+            run: layout.driver_run_dir(driver),
+            lib: layout.driver_lib_dir(driver),
+            log: layout.driver_log_dir(driver),
+            cache: layout.driver_cache_dir(driver),
+        }
+    }
+}

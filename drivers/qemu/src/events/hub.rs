@@ -1,0 +1,345 @@
+//! Who listens, and the wire's form of each event.
+
+use super::{Event, MonitorHub};
+use daemon::events::Events;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use protocol::remote::{self, procedure as p};
+use rpc::Session;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many events the header numbers (`virDomainEventID`).
+const EVENTS: i32 = 28;
+
+/// What a callback wants.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The form it hears.
+    pub form: Form,
+    /// The one domain it is for.
+    pub domain: Option<Uuid>,
+}
+
+/// Whether a client gets the number of its callback with the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The event alone: one callback for each event.
+    Plain,
+    /// With the number.
+    Numbered,
+}
+
+/// Who listens to domains.
+#[derive(Debug, Default)]
+pub struct Hub {
+    callbacks: Arc<Events<Wanted>>,
+    monitors: MonitorHub,
+}
+
+impl Hub {
+    /// Those who listen to QEMU's own events.
+    pub fn monitors(&self) -> &MonitorHub {
+        &self.monitors
+    }
+
+    /// Registers a callback.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] for an event that does not exist, [`Code::OperationInvalid`] for a second plain one.
+    pub fn register(&self, session: &Arc<Session>, event: i32, wanted: Wanted) -> Result<i32> {
+        if !(0..EVENTS).contains(&event) {
+            let text = format!("unsupported domain event id {event}");
+            return Err(Error::new(Code::InvalidArg, ErrorDomain::Rpc, text));
+        }
+        if wanted.form == Form::Plain && self.listens_plainly(session, event) {
+            let text = format!("domain event {event} already registered");
+            return Err(Error::new(Code::OperationInvalid, ErrorDomain::Rpc, text));
+        }
+        self.callbacks.register(session, event, wanted)
+    }
+
+    /// Removes the callback of that number.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] when there is none.
+    pub fn deregister(&self, session: &Session, id: i32) -> Result<()> {
+        self.callbacks.deregister(session, id).map(|_| ())
+    }
+
+    /// Removes the plain callback for an event.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] when there is none.
+    pub fn deregister_plain(&self, session: &Session, event: i32) -> Result<()> {
+        let taken = self.callbacks.take(session, |one| {
+            one.event == event && one.filter.form == Form::Plain
+        });
+        taken.map(|_| ()).ok_or_else(|| {
+            Error::new(
+                Code::InvalidArg,
+                ErrorDomain::Rpc,
+                format!("domain event {event} not registered"),
+            )
+        })
+    }
+
+    fn listens_plainly(&self, session: &Session, event: i32) -> bool {
+        self.callbacks.any(session, |one| {
+            one.event == event && one.filter.form == Form::Plain
+        })
+    }
+
+    /// Tells everybody who wants to hear it.
+    pub fn send(&self, domain: &remote::Domain, event: Event) {
+        self.tell(domain, &event);
+        // An I/O error is heard by those who want its reason as well.
+        if let Event::IoError { .. } = event {
+            self.tell_io_error_reason(domain, &event);
+        }
+    }
+
+    /// Calls `plain` or `numbered` for each callback for the event of that number and this domain.
+    fn each(
+        &self,
+        number: i32,
+        domain: &remote::Domain,
+        plain: impl Fn(&Session),
+        numbered: impl Fn(&Session, i32),
+    ) {
+        if self.callbacks.unheard(number) {
+            return;
+        }
+        let uuid = Uuid::from_bytes(domain.uuid);
+        self.callbacks.tell(number, |session, callback| {
+            if callback.filter.domain.is_some_and(|wanted| wanted != uuid) {
+                return;
+            }
+            match callback.filter.form {
+                Form::Plain => plain(session),
+                Form::Numbered => numbered(session, callback.id),
+            }
+        });
+    }
+}
+
+/// Sends a message that exists in both forms: alone, and inside one with the callback's number.
+macro_rules! both {
+    ($hub:expr, $number:literal, $domain:expr, $plain:ident, $numbered:ident, $outer:ident $({ $($extra:ident: $value:expr),* })?, $message:expr) => {{
+        let message = $message;
+        $hub.each(
+            $number,
+            $domain,
+            |session| session.send_event::<p::$plain>(&message),
+            |session, callback_id| {
+                session.send_event::<p::$numbered>(&remote::$outer {
+                    callback_id,
+                    $($($extra: $value,)*)?
+                    msg: message.clone(),
+                });
+            },
+        )
+    }};
+}
+
+impl Hub {
+    fn tell(&self, domain: &remote::Domain, event: &Event) {
+        let dom = domain.clone();
+        match event {
+            Event::Lifecycle(change) => {
+                let (event, detail) = change.numbers();
+                both!(
+                    self,
+                    0,
+                    domain,
+                    DomainEventLifecycle,
+                    DomainEventCallbackLifecycle,
+                    DomainEventCallbackLifecycleMsg,
+                    remote::DomainEventLifecycleMsg { dom, event, detail }
+                )
+            }
+            Event::Reboot => both!(
+                self,
+                1,
+                domain,
+                DomainEventReboot,
+                DomainEventCallbackReboot,
+                DomainEventCallbackRebootMsg,
+                remote::DomainEventRebootMsg { dom }
+            ),
+            Event::RtcChange { offset } => both!(
+                self,
+                2,
+                domain,
+                DomainEventRtcChange,
+                DomainEventCallbackRtcChange,
+                DomainEventCallbackRtcChangeMsg,
+                remote::DomainEventRtcChangeMsg { dom, offset: *offset }
+            ),
+            Event::Watchdog { action } => both!(
+                self,
+                3,
+                domain,
+                DomainEventWatchdog,
+                DomainEventCallbackWatchdog,
+                DomainEventCallbackWatchdogMsg,
+                remote::DomainEventWatchdogMsg { dom, action: *action }
+            ),
+            Event::IoError {
+                path, alias, action, ..
+            } => both!(
+                self,
+                4,
+                domain,
+                DomainEventIoError,
+                DomainEventCallbackIoError,
+                DomainEventCallbackIoErrorMsg,
+                remote::DomainEventIoErrorMsg {
+                    dom,
+                    src_path: path.clone(),
+                    dev_alias: alias.clone(),
+                    action: *action,
+                }
+            ),
+            Event::Graphics {
+                phase,
+                local,
+                remote: client,
+                scheme,
+            } => both!(
+                self,
+                5,
+                domain,
+                DomainEventGraphics,
+                DomainEventCallbackGraphics,
+                DomainEventCallbackGraphicsMsg,
+                remote::DomainEventGraphicsMsg {
+                    dom,
+                    phase: *phase,
+                    local: local.clone(),
+                    remote: client.clone(),
+                    auth_scheme: scheme.clone(),
+                    subject: Vec::new(),
+                }
+            ),
+            Event::TrayChange { alias, opened } => both!(
+                self,
+                10,
+                domain,
+                DomainEventTrayChange,
+                DomainEventCallbackTrayChange,
+                DomainEventCallbackTrayChangeMsg,
+                remote::DomainEventTrayChangeMsg {
+                    dom,
+                    dev_alias: alias.clone(),
+                    reason: i32::from(!*opened),
+                }
+            ),
+            Event::PmWakeup => both!(
+                self,
+                11,
+                domain,
+                DomainEventPmwakeup,
+                DomainEventCallbackPmwakeup,
+                DomainEventCallbackPmwakeupMsg { reason: 0 },
+                remote::DomainEventPmwakeupMsg { dom }
+            ),
+            Event::PmSuspend => both!(
+                self,
+                12,
+                domain,
+                DomainEventPmsuspend,
+                DomainEventCallbackPmsuspend,
+                DomainEventCallbackPmsuspendMsg { reason: 0 },
+                remote::DomainEventPmsuspendMsg { dom }
+            ),
+            Event::BalloonChange { actual } => both!(
+                self,
+                13,
+                domain,
+                DomainEventBalloonChange,
+                DomainEventCallbackBalloonChange,
+                DomainEventCallbackBalloonChangeMsg,
+                remote::DomainEventBalloonChangeMsg { dom, actual: *actual }
+            ),
+            Event::PmSuspendDisk => both!(
+                self,
+                14,
+                domain,
+                DomainEventPmsuspendDisk,
+                DomainEventCallbackPmsuspendDisk,
+                DomainEventCallbackPmsuspendDiskMsg { reason: 0 },
+                remote::DomainEventPmsuspendDiskMsg { dom }
+            ),
+            Event::DeviceRemoved { alias } => both!(
+                self,
+                15,
+                domain,
+                DomainEventDeviceRemoved,
+                DomainEventCallbackDeviceRemoved,
+                DomainEventCallbackDeviceRemovedMsg,
+                remote::DomainEventDeviceRemovedMsg {
+                    dom,
+                    dev_alias: alias.clone()
+                }
+            ),
+            // These came after callbacks had numbers, so there is no plain form.
+            Event::AgentLifecycle { state, reason } => self.each(
+                18,
+                domain,
+                |_| {},
+                |session, callback_id| {
+                    session.send_event::<p::DomainEventCallbackAgentLifecycle>(
+                        &remote::DomainEventCallbackAgentLifecycleMsg {
+                            callback_id,
+                            dom: domain.clone(),
+                            state: *state,
+                            reason: *reason,
+                        },
+                    );
+                },
+            ),
+            Event::MetadataChange { kind, uri } => self.each(
+                23,
+                domain,
+                |_| {},
+                |session, callback_id| {
+                    session.send_event::<p::DomainEventCallbackMetadataChange>(
+                        &remote::DomainEventCallbackMetadataChangeMsg {
+                            callback_id,
+                            dom: domain.clone(),
+                            r#type: *kind,
+                            nsuri: uri.clone(),
+                        },
+                    );
+                },
+            ),
+        }
+    }
+
+    fn tell_io_error_reason(&self, domain: &remote::Domain, event: &Event) {
+        let Event::IoError {
+            path,
+            alias,
+            action,
+            reason,
+        } = event
+        else {
+            return;
+        };
+        both!(
+            self,
+            6,
+            domain,
+            DomainEventIoErrorReason,
+            DomainEventCallbackIoErrorReason,
+            DomainEventCallbackIoErrorReasonMsg,
+            remote::DomainEventIoErrorReasonMsg {
+                dom: domain.clone(),
+                src_path: path.clone(),
+                dev_alias: alias.clone(),
+                action: *action,
+                reason: reason.clone(),
+            }
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! Who serves which procedure: one file for each subject, each with its own list.
+
+mod connect;
+mod domain_define;
+mod domain_event;
+mod domain_lifecycle;
+mod domain_list;
+mod domain_query;
+
+use crate::Driver;
+use daemon::Routes;
+
+/// One call of a client.
+pub(crate) type Call = rpc::Context<Driver>;
+
+/// Registers all of them.
+pub(crate) fn routes(routes: &mut Routes<Driver>) {
+    connect::routes(routes);
+    domain_define::routes(routes);
+    domain_event::routes(routes);
+    domain_lifecycle::routes(routes);
+    domain_list::routes(routes);
+    domain_query::routes(routes);
+}

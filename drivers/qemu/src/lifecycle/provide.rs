@@ -1,0 +1,428 @@
+//! What the host gives a guest before it starts, and what is learnt from its QEMU afterwards.
+//!
+//! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
+
+use super::{COMMAND_WAIT, Resources, monitor_error, status};
+use crate::command::Named;
+use crate::config::QemuConfig;
+use crate::domain::{Document, Paused, RunState};
+use crate::ports::{Port, Ports};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain as Model;
+use model::domain::devices::chardev::{ChannelTarget, PathSource, SourceMode, UnixSource};
+use model::domain::devices::graphics::Listen;
+use model::domain::devices::{CharSource, Graphics};
+use qmp::Monitor;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the channel that a guest agent answers on.
+const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
+
+/// The number QEMU knows its monitor's socket by.
+const MONITOR_FD: i32 = 3;
+
+/// Where one run takes place.
+#[derive(Debug)]
+pub struct Ground {
+    /// The folder of this run.
+    pub domain_dir: PathBuf,
+    /// The folder of its channels' sockets.
+    pub channel_dir: PathBuf,
+    /// The monitor's socket.
+    pub monitor: PathBuf,
+    /// The status document.
+    pub status: PathBuf,
+    /// What it is started from.
+    pub origin: Arc<Document>,
+    /// The user and group QEMU runs as, where not the daemon's own.
+    pub identity: Option<(u32, u32)>,
+    /// UEFI variables are made anew.
+    pub reset_nvram: bool,
+}
+
+/// What QEMU is handed.
+#[derive(Debug)]
+pub struct Provided {
+    /// Descriptors and the numbers QEMU will know them by.
+    pub descriptors: Vec<(OwnedFd, i32)>,
+    /// The monitor's number.
+    pub monitor_fd: i32,
+    /// Descriptors for devices, by alias.
+    pub named: Vec<Named>,
+}
+
+fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
+    Error::new(
+        Code::OperationFailed,
+        ErrorDomain::Qemu,
+        format!("cannot {what} '{}': {err}", path.display()),
+    )
+    .caused_by(err)
+}
+
+/// Makes and reserves what the run needs. Blocks on the disk.
+///
+/// # Errors
+/// What the host refuses; `resources` then gives back what was made.
+pub fn before_start(
+    model: &mut Model,
+    ground: &Ground,
+    ports: &GraphicsPorts,
+    config: &QemuConfig,
+    resources: &mut Resources,
+) -> Result<Provided> {
+    for folder in [&ground.domain_dir, &ground.channel_dir] {
+        // A folder of that id can only be a left-over of an earlier boot: ids begin anew.
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(|err| failed("remove the left-over folder", folder, err))?;
+        }
+        daemon::durable::create_folder(folder, 0o700)
+            .map_err(|err| failed("create the folder", folder, err))?;
+        own(folder, ground.identity)?;
+    }
+    channels(model, &ground.channel_dir);
+    graphics(model, ground, ports, config, resources)?;
+    nvram(model, ground)?;
+    // Before there is a process: a daemon that dies from here on is followed by one that looks for it.
+    let starting = status::Snapshot {
+        run: RunState::Paused(Paused::StartingUp),
+        pid: None,
+        monitor: &ground.monitor,
+        helpers: &resources.helper_pids(),
+        origin: &ground.origin.text,
+        document: &model.to_xml(),
+    };
+    status::write(&ground.status, &starting.to_text())?;
+    let listener = UnixListener::bind(&ground.monitor)
+        .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
+    own(&ground.monitor, ground.identity)?;
+    Ok(Provided {
+        descriptors: vec![(listener.into(), MONITOR_FD)],
+        monitor_fd: MONITOR_FD,
+        named: Vec::new(),
+    })
+}
+
+fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
+    let Some((user, group)) = identity else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(path, Some(user), Some(group)).map_err(|err| failed("give away", path, err))
+}
+
+/// Names the sockets of channels whose document names none.
+fn channels(model: &mut Model, folder: &Path) {
+    for channel in &mut model.devices.channels {
+        let name = channel.name().unwrap_or("channel").to_owned();
+        let CharSource::Unix { source } = &mut channel.source else {
+            continue;
+        };
+        let source = source.get_or_insert_with(|| UnixSource {
+            mode: SourceMode::Bind,
+            path: None,
+            reconnect: None,
+            seclabels: Vec::new(),
+        });
+        if source.path.is_none() {
+            source.path = Some(folder.join(name.replace('/', "_")).display().to_string());
+        }
+    }
+}
+
+/// The ports that graphics servers may take.
+#[derive(Debug, Clone)]
+pub struct GraphicsPorts {
+    /// VNC and SPICE.
+    pub display: Arc<Ports>,
+    /// VNC over WebSocket.
+    pub websocket: Arc<Ports>,
+}
+
+impl GraphicsPorts {
+    /// Those that a live document occupies.
+    pub fn of(&self, model: &Model) -> Vec<Port> {
+        let mut taken = Vec::new();
+        let mut take = |port: Option<i32>, from: &Arc<Ports>| {
+            if let Some(port) = port
+                .and_then(|port| u16::try_from(port).ok())
+                .filter(|port| *port != 0)
+            {
+                taken.push(from.exactly(port));
+            }
+        };
+        for server in &model.devices.graphics {
+            match server {
+                Graphics::Vnc(vnc) => {
+                    take(vnc.port, &self.display);
+                    take(vnc.websocket, &self.websocket);
+                }
+                Graphics::Spice(spice) => take(spice.port, &self.display),
+                _ => {}
+            }
+        }
+        taken
+    }
+
+    /// The ranges that the configuration gives.
+    pub fn new(config: &QemuConfig) -> Self {
+        Self {
+            display: Ports::new(
+                "display",
+                config.remote_display_port_min..=config.remote_display_port_max,
+            ),
+            websocket: Ports::new(
+                "WebSocket",
+                config.remote_websocket_port_min..=config.remote_websocket_port_max,
+            ),
+        }
+    }
+}
+
+/// Chooses ports and addresses of graphics servers.
+fn graphics(
+    model: &mut Model,
+    ground: &Ground,
+    ports: &GraphicsPorts,
+    config: &QemuConfig,
+    resources: &mut Resources,
+) -> Result<()> {
+    for server in &mut model.devices.graphics {
+        let default = match server {
+            Graphics::Vnc(_) => config.vnc_listen.as_str(),
+            _ => config.spice_listen.as_str(),
+        };
+        let kind = server.kind();
+        if let Some(listens) = server.listens_mut() {
+            if listens.is_empty() {
+                listens.push(Listen::Address { address: None });
+            }
+            for listen in listens.iter_mut() {
+                match listen {
+                    Listen::Address { address } if address.is_none() => *address = Some(default.to_owned()),
+                    Listen::Socket { socket } if socket.is_none() => {
+                        *socket = Some(
+                            ground
+                                .domain_dir
+                                .join(format!("{kind}.sock"))
+                                .display()
+                                .to_string(),
+                        );
+                    }
+                    Listen::Network {
+                        address: None,
+                        network,
+                    } => {
+                        return Err(Error::new(
+                            Code::NoSupport,
+                            ErrorDomain::Qemu,
+                            format!(
+                                "<graphics>: listening on network '{}' needs the network daemon, which this daemon does not ask yet",
+                                network.as_deref().unwrap_or_default()
+                            ),
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let on_tcp = server
+            .listens()
+            .iter()
+            .any(|listen| matches!(listen, Listen::Address { .. }));
+        let mut choose = |wanted: &mut Option<i32>, from: &Arc<Ports>| -> Result<()> {
+            let port = match wanted
+                .and_then(|port| u16::try_from(port).ok())
+                .filter(|port| *port != 0)
+            {
+                Some(port) => from.exactly(port),
+                None => from.any()?,
+            };
+            *wanted = Some(i32::from(port.number()));
+            resources.ports.push(port);
+            Ok(())
+        };
+        match server {
+            Graphics::Vnc(vnc) if on_tcp => {
+                choose(&mut vnc.port, &ports.display)?;
+                if vnc.websocket.is_some() {
+                    choose(&mut vnc.websocket, &ports.websocket)?;
+                }
+            }
+            Graphics::Spice(spice) if on_tcp => choose(&mut spice.port, &ports.display)?,
+            _ => {}
+        }
+        if let Some(listens) = server.listens_mut()
+            && let Some(Listen::Address {
+                address: Some(address),
+            }) = listens.first()
+        {
+            let address = address.clone();
+            match server {
+                Graphics::Vnc(vnc) => vnc.listen = Some(address),
+                Graphics::Spice(spice) => spice.listen = Some(address),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the file of UEFI variables from its template, where it is missing or to be made anew.
+fn nvram(model: &Model, ground: &Ground) -> Result<()> {
+    let Some(nvram) = model.os.nvram.as_ref() else {
+        return Ok(());
+    };
+    let (Some(path), Some(template)) = (nvram.path.as_deref(), nvram.template.as_deref()) else {
+        return Ok(());
+    };
+    let (path, template) = (Path::new(path), Path::new(template));
+    if path.exists() && !ground.reset_nvram {
+        return Ok(());
+    }
+    let variables =
+        fs::read(template).map_err(|err| failed("read the UEFI variables' template", template, err))?;
+    if let Some(folder) = path.parent() {
+        daemon::durable::create_folder(folder, 0o755)
+            .map_err(|err| failed("create the folder", folder, err))?;
+    }
+    daemon::durable::replace_with_mode(path, &variables, 0o600).map_err(|err| failed("write", path, err))?;
+    own(path, ground.identity)
+}
+
+/// Puts into the live document what only QEMU knows: the terminals it opened.
+///
+/// # Errors
+/// What the monitor says.
+pub async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
+    let devices = &mut model.devices;
+    let ptys = devices.serials.iter().map(|serial| &serial.source);
+    let ptys = ptys.chain(devices.parallels.iter().map(|parallel| &parallel.source));
+    let ptys = ptys.chain(devices.consoles.iter().map(|console| &console.source));
+    let mut ptys = ptys.chain(devices.channels.iter().map(|channel| &channel.source));
+    if !ptys.any(|source| matches!(source, CharSource::Pty { .. })) {
+        return Ok(());
+    }
+    let opened = monitor.query_chardev(COMMAND_WAIT).await.map_err(monitor_error)?;
+    let fill = |alias: Option<&str>, source: &mut CharSource| {
+        let CharSource::Pty { source } = source else {
+            return;
+        };
+        let label = format!("char{}", alias.unwrap_or_default());
+        let path = opened
+            .iter()
+            .find(|one| one.label == label)
+            .and_then(|one| one.pty());
+        if let Some(path) = path {
+            source.get_or_insert_with(PathSource::default).path = Some(path.to_owned());
+        }
+    };
+    for serial in &mut devices.serials {
+        fill(
+            serial.info.alias.as_ref().map(|alias| alias.name.as_str()),
+            &mut serial.source,
+        );
+    }
+    for parallel in &mut devices.parallels {
+        fill(
+            parallel.info.alias.as_ref().map(|alias| alias.name.as_str()),
+            &mut parallel.source,
+        );
+    }
+    for channel in &mut devices.channels {
+        fill(
+            channel.info.alias.as_ref().map(|alias| alias.name.as_str()),
+            &mut channel.source,
+        );
+    }
+    for console in &mut devices.consoles {
+        fill(
+            console.info.alias.as_ref().map(|alias| alias.name.as_str()),
+            &mut console.source,
+        );
+        console.tty = match &console.source {
+            CharSource::Pty { source: Some(source) } => source.path.clone(),
+            _ => None,
+        };
+    }
+    Ok(())
+}
+
+/// Where the guest agent of a live document is reached.
+pub fn agent_path(model: &Model) -> Option<PathBuf> {
+    model
+        .devices
+        .channels
+        .iter()
+        .find_map(|channel| match (&channel.target, &channel.source) {
+            (ChannelTarget::Virtio { name: Some(name), .. }, CharSource::Unix { .. })
+                if name == AGENT_CHANNEL =>
+            {
+                channel.source.path().map(PathBuf::from)
+            }
+            _ => None,
+        })
+}
+
+/// Tells QEMU what does not stand in its arguments: passwords, which everybody could read there, and the memory the
+/// guest begins with.
+///
+/// # Errors
+/// What the monitor says.
+pub async fn after_start(model: &Model, monitor: &Monitor, config: &QemuConfig) -> Result<()> {
+    for server in &model.devices.graphics {
+        let (protocol, access, default) = match server {
+            Graphics::Vnc(vnc) => ("vnc", &vnc.access, config.vnc_password.as_ref()),
+            Graphics::Spice(spice) => ("spice", &spice.access, config.spice_password.as_ref()),
+            _ => continue,
+        };
+        if let Some(password) = access.passwd.as_ref().or(default) {
+            monitor
+                .set_password(protocol, password, None, COMMAND_WAIT)
+                .await
+                .map_err(monitor_error)?;
+            if let Some(until) = access.passwd_valid_to.as_deref() {
+                let until = seconds_of(until)?.to_string();
+                monitor
+                    .expire_password(protocol, &until, COMMAND_WAIT)
+                    .await
+                    .map_err(monitor_error)?;
+            }
+        }
+    }
+    if let Some(current) = model.current_memory
+        && current.0 < model.memory.size.0
+        && model.devices.memballoon.is_some()
+    {
+        monitor
+            .balloon(current.bytes(), COMMAND_WAIT)
+            .await
+            .map_err(monitor_error)?;
+    }
+    Ok(())
+}
+
+/// The seconds since 1970 of a document's time, which is UTC.
+fn seconds_of(text: &str) -> Result<i64> {
+    let time = text
+        .parse::<jiff::civil::DateTime>()
+        .and_then(|time| jiff::tz::TimeZone::UTC.to_timestamp(time));
+    time.map(jiff::Timestamp::as_second).map_err(|err| {
+        let text = format!("<graphics>: passwdValidTo '{text}' is no time: {err}");
+        Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_zone_is_utc() {
+        assert_eq!(seconds_of("2010-04-09T15:51:00").unwrap(), 1_270_828_260);
+        assert!(seconds_of("tomorrow").is_err());
+    }
+}

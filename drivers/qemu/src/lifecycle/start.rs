@@ -1,0 +1,355 @@
+//! A start: from a definition to a running QEMU, or back to nothing.
+//!
+//! ```text
+//!  definition ─ prepare::start ─► live document ─ provide ─► files, sockets, ports ─ command::build ─► arguments
+//!     status document without pid ─► QEMU ─► status with pid ─► monitor answers ─► settled ─► cont
+//! ```
+//! Until the guest is settled every step is undone by dropping [`Resources`] and killing the process; a daemon that dies
+//! meanwhile leaves a status document that tells the next one to do the same.
+
+use super::launch::Program;
+use super::log_file::LogFile;
+use super::{COMMAND_WAIT, Resources, monitor_error, provide, status};
+use crate::command::{self, CommandContext};
+use crate::domain::{
+    Actions, Document, Ending, Guest, Link, Live, Owner, Paused, Process, RunState, Running, Sample,
+};
+use crate::events::{Lifecycle, Resumed, Started, Suspended};
+use crate::paths::monitor_socket;
+use crate::prepare;
+use arc_swap::ArcSwap;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain as Model;
+use qmp::Monitor;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long QEMU may take from its start until its monitor answers: firmware, memory and disks are set up meanwhile.
+const STARTUP_WAIT: Duration = Duration::from_secs(60);
+
+/// How a domain is started.
+#[derive(Debug, Default)]
+pub struct StartOptions {
+    /// Its processors stand still until somebody resumes it.
+    pub paused: bool,
+    /// The session whose end is the guest's.
+    pub bound_to: Option<u64>,
+    /// UEFI variables are made anew.
+    pub reset_nvram: bool,
+    /// A saved image is thrown away.
+    pub force_boot: bool,
+}
+
+impl Owner {
+    /// Starts the domain from `origin`, its completed document.
+    ///
+    /// # Errors
+    /// [`Code::OperationInvalid`] when it runs already; whatever keeps it from starting, with QEMU's own words. Nothing
+    /// is left behind then.
+    pub(crate) async fn start(&mut self, origin: Arc<Document>, options: StartOptions) -> Result<()> {
+        if self.guest.is_some() {
+            return Err(Error::new(
+                Code::OperationInvalid,
+                ErrorDomain::Qemu,
+                "domain is already running",
+            ));
+        }
+        self.discard_saved(options.force_boot).await?;
+        let (guest, model) = self.bring_up(origin, &options).await?;
+        let (paused, process) = (options.paused, Arc::clone(guest.process()));
+        self.publish(|state| {
+            state.live = Some(Arc::clone(&guest.live));
+            state.run = RunState::Paused(Paused::StartingUp);
+            state.updated = false;
+        });
+        self.guest = Some(Box::new(guest));
+        let outcome = self.let_go(&model, paused).await;
+        if outcome.is_err() {
+            process.set_ending(Ending::Failed);
+            self.finish().await?;
+        }
+        outcome
+    }
+
+    /// The start's last steps, with a guest that is already known.
+    async fn let_go(&mut self, model: &Model, paused: bool) -> Result<()> {
+        let state = self.domain.state();
+        let monitor = state.running()?.monitor()?;
+        provide::after_start(model, monitor, &self.driver.config).await?;
+        if paused {
+            self.publish(|state| state.run = RunState::Paused(Paused::User));
+            self.save_status().await;
+            self.settle();
+            self.tell(crate::events::Event::Lifecycle(Lifecycle::Started(
+                Started::Booted,
+            )));
+            self.tell(crate::events::Event::Lifecycle(Lifecycle::Suspended(
+                Suspended::Paused,
+            )));
+            return Ok(());
+        }
+        monitor.cont(COMMAND_WAIT).await.map_err(monitor_error)?;
+        self.publish(|state| state.run = RunState::Running(Running::Booted));
+        self.save_status().await;
+        self.settle();
+        self.tell(crate::events::Event::Lifecycle(Lifecycle::Resumed(
+            Resumed::Unpaused,
+        )));
+        self.tell(crate::events::Event::Lifecycle(Lifecycle::Started(
+            Started::Booted,
+        )));
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if let Some(guest) = self.guest.as_mut() {
+            guest.resources.settle();
+        }
+    }
+
+    /// Everything up to a QEMU whose monitor answers, its processors still.
+    async fn bring_up(&self, origin: Arc<Document>, options: &StartOptions) -> Result<(Guest, Model)> {
+        let driver = &self.driver;
+        let name = Arc::clone(&self.domain.state().name);
+        let mut model = origin.parse()?;
+        let emulator = model.devices.emulator.clone().ok_or_else(|| {
+            Error::new(
+                Code::InternalError,
+                ErrorDomain::Qemu,
+                format!("domain '{name}' names no emulator"),
+            )
+        })?;
+        let caps = driver.binaries.get(emulator.as_ref()).await?;
+        let id = driver.domains.next_id();
+        model.id = Some(id);
+        prepare::start(&mut model, &caps, &driver.facts())?;
+        let mut resources = Resources::of_run(&driver.paths, id, &name);
+        let domain_dir = driver.paths.domain_dir(id, &name);
+        let monitor_path = monitor_socket(&domain_dir);
+        let channel_dir = driver.paths.channel_dir(id, &name);
+
+        // All that blocks on the disk, in one go.
+        let ground = provide::Ground {
+            domain_dir: domain_dir.clone(),
+            channel_dir: channel_dir.clone(),
+            monitor: monitor_path.clone(),
+            status: driver.paths.status(&name),
+            origin: Arc::clone(&origin),
+            identity: driver.identity,
+            reset_nvram: options.reset_nvram,
+        };
+        let ports = driver.ports.clone();
+        let config = Arc::clone(&driver.config);
+        let (provided, mut model) = driver
+            .blocking(move || {
+                let provided = provide::before_start(&mut model, &ground, &ports, &config, &mut resources)?;
+                Ok(((provided, resources), model))
+            })
+            .await?;
+        let (provided, resources) = provided;
+
+        let context = CommandContext {
+            id,
+            domain_dir: domain_dir.clone(),
+            channel_dir,
+            monitor_fd: provided.monitor_fd,
+            sandbox: driver.config.seccomp_sandbox,
+            log_timestamp: driver.config.log_timestamp,
+            dump_guest_core: driver.config.dump_guest_core,
+            vnc_allow_host_audio: driver.config.vnc_allow_host_audio,
+            descriptors: provided.named.clone(),
+        };
+        let line = command::build(&model, &caps, &context)?;
+        let started = Spawn {
+            program: line,
+            descriptors: provided.descriptors,
+            domain_dir,
+            log: driver.paths.log_file(&name),
+        };
+        let identity = driver.identity;
+        let pid_file = driver.paths.pid_file(&name);
+        let (pid, log) = driver
+            .blocking(move || started.spawn(identity, &pid_file))
+            .await?;
+        let process = Process::hold(pid).map_err(|err| {
+            let text = format!(
+                "QEMU of domain '{name}' ended at once: {}",
+                words(&log, &err.to_string())
+            );
+            Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
+        })?;
+        let process = Arc::new(process);
+        // From here on a failure has to end the process too.
+        let unfinished = KillOnDrop(Some(Arc::clone(&process)));
+        let starting = status::Snapshot {
+            run: RunState::Paused(Paused::StartingUp),
+            pid: Some(process.pid()),
+            monitor: &monitor_path,
+            helpers: &resources.helper_pids(),
+            origin: &origin.text,
+            document: &model.to_xml(),
+        }
+        .to_text();
+        let status_path = driver.paths.status(&name);
+        driver
+            .blocking(move || status::write(&status_path, &starting))
+            .await?;
+
+        let label = format!("domain {name}");
+        let connect = Monitor::connect(&monitor_path, qmp::Options::new(label).deadline(STARTUP_WAIT));
+        let (monitor, events) = tokio::select! {
+            biased;
+            connected = connect => match connected {
+                Ok(connected) => connected,
+                Err(err) => {
+                    // A closed monitor mostly means that QEMU is just ending; its words come with its end.
+                    let _ = tokio::time::timeout(Duration::from_secs(2), process.ended()).await;
+                    return Err(refused(&name, &log, &err.to_string()));
+                }
+            },
+            () = process.ended() => return Err(refused(&name, &log, "it ended before its monitor answered")),
+        };
+        provide::learn(&mut model, &monitor).await.map_err(|err| {
+            let said = log.last_words();
+            if said.is_empty() { err } else { err.context(said) }
+        })?;
+        let document = Document::of(&model);
+        let live = Arc::new(Live {
+            id,
+            document,
+            origin,
+            process: Arc::clone(&process),
+            monitor_slot: Arc::new(OnceLock::from(monitor)),
+            monitor_path,
+            agent: provide::agent_path(&model),
+            actions: Actions::of(&model),
+            sample: Arc::new(ArcSwap::from_pointee(Sample::of(&model))),
+        });
+        unfinished.keep();
+        let guest = Guest {
+            live,
+            link: Link::Open(events),
+            resources,
+            reboot: false,
+            bound_to: options.bound_to,
+        };
+        Ok((guest, model))
+    }
+
+    /// A saved image stands before a fresh start.
+    async fn discard_saved(&self, force: bool) -> Result<()> {
+        let state = self.domain.state();
+        if !state.managed_save {
+            return Ok(());
+        }
+        if !force {
+            return Err(Error::new(
+                Code::NoSupport,
+                ErrorDomain::Qemu,
+                format!(
+                    "domain '{}' has a saved image, and restoring is not supported yet; force a fresh boot to discard it",
+                    state.name
+                ),
+            ));
+        }
+        let path = self.driver.paths.managed_save(&state.name);
+        self.driver
+            .blocking(move || {
+                daemon::durable::remove(&path).map_err(|err| {
+                    let text = format!("cannot remove the saved image '{}': {err}", path.display());
+                    Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+                })
+            })
+            .await?;
+        self.publish(|state| state.managed_save = false);
+        Ok(())
+    }
+
+    /// Writes the status document of what is published now. A failure is told in the log: the guest goes on, and the
+    /// next daemon asks QEMU itself what it does.
+    pub(crate) async fn save_status(&self) {
+        let state = self.domain.state();
+        let Some(live) = state.live.as_ref() else { return };
+        let helpers = self
+            .guest
+            .as_ref()
+            .map(|guest| guest.resources.helper_pids())
+            .unwrap_or_default();
+        let text = status::of(live, state.run, &live.monitor_path, &helpers);
+        let path = self.driver.paths.status(&state.name);
+        if let Err(err) = self.driver.blocking(move || status::write(&path, &text)).await {
+            tracing::error!(domain = %state.name, %err, "a guest's status was not written");
+        }
+    }
+}
+
+fn refused(name: &str, log: &LogFile, otherwise: &str) -> Error {
+    let text = format!("QEMU did not start domain '{name}': {}", words(log, otherwise));
+    Error::new(Code::InternalError, ErrorDomain::Qemu, text)
+}
+
+/// QEMU's own words, or ours where it said nothing.
+fn words(log: &LogFile, otherwise: &str) -> String {
+    let said = log.last_words();
+    if said.is_empty() {
+        otherwise.to_owned()
+    } else {
+        said
+    }
+}
+
+/// What is run, once everything it needs is there.
+struct Spawn {
+    program: command::CommandLine,
+    descriptors: Vec<(OwnedFd, i32)>,
+    domain_dir: PathBuf,
+    log: PathBuf,
+}
+
+impl Spawn {
+    fn spawn(self, identity: Option<(u32, u32)>, pid_file: &std::path::Path) -> Result<(u32, LogFile)> {
+        let mut environment = command::environment(&self.domain_dir);
+        environment.extend(self.program.environment);
+        let log = LogFile::open(
+            &self.log,
+            &environment,
+            &self.program.binary,
+            &self.program.arguments,
+        )?;
+        let program = Program {
+            binary: self.program.binary,
+            arguments: self.program.arguments,
+            environment,
+            descriptors: self.descriptors,
+            identity,
+        };
+        let pid = program.spawn(&log)?;
+        std::fs::write(pid_file, format!("{pid}\n")).map_err(|err| {
+            let text = format!("cannot write '{}': {err}", pid_file.display());
+            Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+        })?;
+        Ok((pid, log))
+    }
+}
+
+/// Ends a process whose start is not done.
+struct KillOnDrop(Option<Arc<Process>>);
+
+impl KillOnDrop {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        let Some(process) = self.0.take() else { return };
+        if let Err(err) = process.signal(rustix::process::Signal::KILL) {
+            tracing::warn!(pid = process.pid(), %err, "a QEMU that did not start cannot be ended");
+        }
+        // Nobody else is left to reap it.
+        tokio::spawn(async move { process.ended().await });
+    }
+}

@@ -1,0 +1,157 @@
+//! The status document of a running guest: what the next daemon needs to adopt it.
+//!
+//! ```xml
+//! <domstatus state='running' reason='booted' pid='4711'>
+//!   <monitor path='…/domain-3-web/monitor.sock' type='unix'/>
+//!   <helper pid='4712' name='swtpm'/>
+//!   <origin>…the definition it was started from…</origin>
+//!   <domain type='qemu' id='3'>…</domain>
+//! </domstatus>
+//! ```
+//! It is written before QEMU is started, without a pid: whoever finds it so knows that a start was not finished. It lies
+//! where a boot wipes it, so it is replaced whole but not forced to the disk.
+
+use crate::domain::{Live, RunState};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use std::io::Write;
+use std::path::Path;
+use xml::Element;
+
+/// What is read back.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "domstatus")]
+pub struct Status {
+    /// The state's word.
+    #[xml(attr)]
+    pub state: String,
+    /// The reason's word.
+    #[xml(attr)]
+    pub reason: String,
+    /// QEMU's process; missing while it is being started.
+    #[xml(attr)]
+    pub pid: Option<u32>,
+    /// The way to its monitor.
+    #[xml(child)]
+    pub monitor: MonitorPath,
+    /// Processes beside QEMU.
+    #[xml(children = "helper")]
+    pub helpers: Vec<Helper>,
+    /// What it was started from, without what was chosen at start.
+    #[xml(child)]
+    pub origin: Origin,
+    /// The live document.
+    #[xml(child)]
+    pub domain: model::domain::Domain,
+}
+
+/// A monitor's socket.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "monitor")]
+pub struct MonitorPath {
+    /// Where it listens.
+    #[xml(attr)]
+    pub path: String,
+    /// The kind of socket: `unix`.
+    #[xml(attr = "type")]
+    pub kind: String,
+}
+
+/// A process beside QEMU.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "helper")]
+pub struct Helper {
+    /// Its number.
+    #[xml(attr)]
+    pub pid: u32,
+}
+
+/// The document a guest was started from.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "origin")]
+pub struct Origin {
+    /// The document.
+    #[xml(child)]
+    pub domain: model::domain::Domain,
+}
+
+/// What is written, borrowed from where it is.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    /// What the guest does.
+    pub run: RunState,
+    /// QEMU's process, once there is one.
+    pub pid: Option<i32>,
+    /// Where its monitor listens.
+    pub monitor: &'a Path,
+    /// Processes beside QEMU.
+    pub helpers: &'a [i32],
+    /// The document it was started from.
+    pub origin: &'a str,
+    /// The live document.
+    pub document: &'a str,
+}
+
+impl Snapshot<'_> {
+    /// The whole document.
+    pub fn to_text(&self) -> String {
+        let (state, reason) = self.run.words();
+        let mut text = format!("<domstatus state='{state}' reason='{reason}'");
+        if let Some(pid) = self.pid {
+            text.push_str(&format!(" pid='{pid}'"));
+        }
+        text.push_str(">\n");
+        let path = self.monitor.display().to_string();
+        text.push_str(&xml::to_string(&MonitorPath {
+            path,
+            kind: "unix".to_owned(),
+        }));
+        for pid in self.helpers {
+            text.push_str(&format!("<helper pid='{pid}'/>\n"));
+        }
+        text.push_str("<origin>\n");
+        text.push_str(self.origin);
+        text.push_str("</origin>\n");
+        text.push_str(self.document);
+        text.push_str("</domstatus>\n");
+        text
+    }
+}
+
+/// Puts the document in place of the former one.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let replace = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path).map_err(|refused| refused.error)?;
+        Ok(())
+    };
+    replace().map_err(|err| {
+        let text = format!("cannot write the status '{}': {err}", path.display());
+        Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+    })
+}
+
+impl Status {
+    /// What the guest did when the document was written.
+    pub fn run(&self) -> RunState {
+        RunState::from_words(&self.state, &self.reason)
+            .unwrap_or(RunState::Running(crate::domain::Running::Unknown))
+    }
+}
+
+/// The document of a running guest as it is now.
+pub fn of(live: &Live, run: RunState, monitor: &Path, helpers: &[i32]) -> String {
+    Snapshot {
+        run,
+        pid: Some(live.process.pid()),
+        monitor,
+        helpers,
+        origin: &live.origin.text,
+        document: &live.document.text,
+    }
+    .to_text()
+}

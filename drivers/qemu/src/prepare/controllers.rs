@@ -1,0 +1,190 @@
+//! Controllers that a domain needs and does not name: those its devices hang on, and those of its board.
+
+use super::machine::{Board, Machine};
+use crate::binary::BinaryCaps;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain;
+use model::domain::devices::chardev::{ChannelTarget, ConsoleTargetType};
+use model::domain::devices::controller::{
+    ControllerKind, ControllerType, PciController, PciModel, ScsiModel, UsbModel,
+};
+use model::domain::devices::{Address, Controller, Devices};
+
+/// Adds what is missing and settles models that the document leaves open.
+pub(super) fn complete(domain: &mut Domain, machine: &Machine, caps: &BinaryCaps) -> Result<()> {
+    number(&mut domain.devices);
+    let devices = &mut domain.devices;
+    for (bus, highest) in needed(devices) {
+        for index in 0..=highest {
+            add(devices, bus, index);
+        }
+    }
+    if machine.board != Board::Bare {
+        add(devices, ControllerType::Usb, 0);
+    }
+    if machine.board == Board::Q35 {
+        add(devices, ControllerType::Sata, 0);
+    }
+    let root = match machine.board {
+        Board::I440fx => Some(PciModel::PciRoot),
+        Board::Q35 => Some(PciModel::PcieRoot),
+        Board::Bare => None,
+    };
+    if let Some(root) = root {
+        let present = devices
+            .controllers_of(ControllerType::Pci)
+            .find(|one| one.index == Some(0));
+        match present.map(|one| &one.kind) {
+            None => devices
+                .controllers
+                .push(Controller::new(ControllerKind::Pci(pci(root)), 0)),
+            Some(ControllerKind::Pci(given)) if given.model == Some(root) => {}
+            Some(_) => {
+                return Err(Error::new(
+                    Code::XmlError,
+                    ErrorDomain::Domain,
+                    format!(
+                        "<controller type='pci' index='0'>: the model of this machine type's first bus is '{root}'"
+                    ),
+                ));
+            }
+        }
+    }
+    for controller in &mut devices.controllers {
+        settle(controller, machine, caps)?;
+    }
+    Ok(())
+}
+
+fn pci(model: PciModel) -> PciController {
+    PciController {
+        model: Some(model),
+        device: None,
+        target: None,
+    }
+}
+
+/// Gives an index to controllers that have none.
+fn number(devices: &mut Devices) {
+    for at in 0..devices.controllers.len() {
+        let Some(bus) = devices
+            .controllers
+            .get(at)
+            .filter(|one| one.index.is_none())
+            .map(Controller::bus)
+        else {
+            continue;
+        };
+        let taken: Vec<u32> = devices.controllers_of(bus).filter_map(|one| one.index).collect();
+        let free = (0..).find(|index| !taken.contains(index));
+        if let Some(controller) = devices.controllers.get_mut(at) {
+            controller.index = free;
+        }
+    }
+}
+
+/// The kinds of controllers that devices name in their addresses, each with its highest number.
+fn needed(devices: &Devices) -> Vec<(ControllerType, u32)> {
+    use model::domain::devices::disk::DiskBus;
+    let mut found: Vec<(ControllerType, u32)> = Vec::new();
+    let mut need = |bus: ControllerType, index: u32| match found.iter_mut().find(|(known, _)| *known == bus) {
+        Some((_, highest)) => *highest = (*highest).max(index),
+        None => found.push((bus, index)),
+    };
+    for (wanted, bus) in [
+        (DiskBus::Ide, ControllerType::Ide),
+        (DiskBus::Scsi, ControllerType::Scsi),
+        (DiskBus::Fdc, ControllerType::Fdc),
+        (DiskBus::Sata, ControllerType::Sata),
+    ] {
+        for disk in devices
+            .disks
+            .iter()
+            .filter(|disk| disk.target.bus == Some(wanted))
+        {
+            if let Some(Address::Drive(at)) = disk.info.address.as_ref() {
+                need(bus, at.controller);
+            }
+        }
+    }
+    for channel in &devices.channels {
+        if let ChannelTarget::Virtio { .. } = channel.target {
+            let index = match channel.info.address.as_ref() {
+                Some(Address::VirtioSerial(at)) => at.controller,
+                _ => 0,
+            };
+            need(ControllerType::VirtioSerial, index);
+        }
+    }
+    for console in &devices.consoles {
+        if console.target.as_ref().and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio) {
+            need(ControllerType::VirtioSerial, 0);
+        }
+    }
+    if !devices.smartcards.is_empty() {
+        need(ControllerType::Ccid, 0);
+    }
+    found
+}
+
+fn add(devices: &mut Devices, bus: ControllerType, index: u32) {
+    if devices.controllers_of(bus).any(|one| one.index == Some(index)) {
+        return;
+    }
+    let kind = match bus {
+        ControllerType::Ide => ControllerKind::Ide { model: None },
+        ControllerType::Fdc => ControllerKind::Fdc,
+        ControllerType::Scsi => {
+            // One more of the same kind as those that are there.
+            let model = devices.controllers.iter().find_map(|one| match one.kind {
+                ControllerKind::Scsi { model } => model,
+                _ => None,
+            });
+            ControllerKind::Scsi { model }
+        }
+        ControllerType::Sata => ControllerKind::Sata,
+        ControllerType::VirtioSerial => ControllerKind::VirtioSerial {
+            model: None,
+            ports: None,
+            vectors: None,
+        },
+        ControllerType::Ccid => ControllerKind::Ccid,
+        ControllerType::Usb => ControllerKind::Usb {
+            model: None,
+            ports: None,
+        },
+        // These are never made for a device.
+        ControllerType::Pci | ControllerType::XenBus | ControllerType::Isa => return,
+    };
+    let last = devices.controllers.iter().rposition(|one| one.bus() == bus);
+    let at = last.map_or(devices.controllers.len(), |last| last + 1);
+    devices.controllers.insert(at, Controller::new(kind, index));
+}
+
+fn settle(controller: &mut Controller, machine: &Machine, caps: &BinaryCaps) -> Result<()> {
+    let has = |device: &str| caps.has_device(device);
+    let unsupported = |text: String| Err(Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text));
+    match &mut controller.kind {
+        ControllerKind::Usb { model, .. } if model.is_none() => {
+            *model = match machine.board {
+                Board::Q35 if has("qemu-xhci") => Some(UsbModel::QemuXhci),
+                _ => Some(UsbModel::Piix3Uhci),
+            };
+        }
+        ControllerKind::Scsi { model } if matches!(model, None | Some(ScsiModel::Auto)) => {
+            *model = if has("lsi53c895a") {
+                Some(ScsiModel::LsiLogic)
+            } else {
+                Some(ScsiModel::VirtioScsi)
+            };
+        }
+        ControllerKind::Ide { .. } if machine.board == Board::Q35 => {
+            return unsupported("<controller type='ide'>: IDE controllers are unsupported for this QEMU binary or machine type".to_owned());
+        }
+        ControllerKind::XenBus { .. } => {
+            return unsupported("<controller type='xenbus'>: only Xen guests have it".to_owned());
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The machine a domain gets: architecture, machine type, and what follows from it.
+
+use super::Facts;
+use crate::binary::{Accel, BinaryCaps};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::cpu::{Cpu, CpuCheck, CpuMatch, CpuMode, CpuModel, Fallback};
+use model::domain::{Domain, DomainType};
+
+/// What the choice of devices hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Machine {
+    /// How its first PCI bus is made.
+    pub board: Board,
+    /// The most processors it takes.
+    pub max_cpus: u32,
+}
+
+/// The kinds of boards whose places for devices are known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Board {
+    /// `pc-i440fx-*`: PCI, with IDE, floppy and USB on the board.
+    I440fx,
+    /// `pc-q35-*`: PCI Express, with SATA on the board.
+    Q35,
+    /// `microvm`, `isapc` and other boards without PCI of their own.
+    Bare,
+}
+
+fn unsupported(text: String) -> Error {
+    Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text)
+}
+
+/// Settles architecture and machine type, and the elements whose default depends on them.
+pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<Machine> {
+    let accel = match domain.r#type {
+        DomainType::Qemu => Accel::Tcg,
+        DomainType::Kvm => Accel::Kvm,
+        other => {
+            return Err(unsupported(format!(
+                "<domain type='{other}'>: this daemon runs 'qemu' and 'kvm'"
+            )));
+        }
+    };
+    if domain.os.r#type.kind != "hvm" {
+        let kind = &domain.os.r#type.kind;
+        return Err(unsupported(format!(
+            "<os><type>: '{kind}' is not supported, only 'hvm' is"
+        )));
+    }
+    let emulator = caps.path.display();
+    let arch = domain
+        .os
+        .r#type
+        .arch
+        .get_or_insert_with(|| caps.arch.clone())
+        .clone();
+    let fits = arch == caps.arch || (arch == "i686" && caps.arch == "x86_64");
+    if !fits {
+        return Err(unsupported(format!(
+            "Emulator '{emulator}' does not support arch '{arch}'"
+        )));
+    }
+    let Some(offers) = caps.accel(accel) else {
+        return Err(unsupported(format!(
+            "Emulator '{emulator}' does not support virt type '{}'",
+            domain.r#type
+        )));
+    };
+    let machine = match domain.os.r#type.machine.as_deref() {
+        Some(name) => offers.machine(name),
+        None => offers.default_machine(&arch),
+    };
+    let wanted = domain.os.r#type.machine.clone().unwrap_or_default();
+    let machine = machine.ok_or_else(|| {
+        unsupported(format!(
+            "<os><type machine='{wanted}'>: emulator '{emulator}' does not support this machine type"
+        ))
+    })?;
+    let name = machine.name.to_string();
+    let board = if name.starts_with("pc-q35") {
+        Board::Q35
+    } else if name.starts_with("pc-i440fx") || name.starts_with("pc-0") || name.starts_with("pc-1") {
+        Board::I440fx
+    } else if matches!(name.as_str(), "microvm" | "isapc" | "none") {
+        Board::Bare
+    } else {
+        return Err(unsupported(format!(
+            "<os><type machine='{name}'>: the places for devices on this board are not supported yet"
+        )));
+    };
+    domain.os.r#type.machine = Some(name);
+    if machine.max_cpus > 0 && domain.vcpu.maximum > machine.max_cpus {
+        return Err(unsupported(format!(
+            "<vcpu>: {} processors are more than the {} that machine type '{wanted}' takes",
+            domain.vcpu.maximum, machine.max_cpus
+        )));
+    }
+    boot(domain);
+    firmware(domain, facts)?;
+    cpu(domain, accel, caps);
+    domain
+        .vcpu
+        .placement
+        .get_or_insert(model::domain::vcpu::Placement::Static);
+    Ok(Machine {
+        board,
+        max_cpus: machine.max_cpus,
+    })
+}
+
+/// The disk is booted from where nothing says otherwise.
+fn boot(domain: &mut Domain) {
+    let mut by_device = false;
+    domain
+        .devices
+        .for_each_info(|_, _, info| by_device |= info.boot.is_some());
+    if domain.os.boot.is_empty() && !by_device {
+        domain.os.boot.push(model::domain::os::Boot {
+            dev: model::domain::os::BootDevice::Disk,
+        });
+    }
+}
+
+/// Names the file of UEFI variables.
+fn firmware(domain: &mut Domain, facts: &Facts) -> Result<()> {
+    use model::domain::os::{LoaderType, Nvram};
+    if let Some(kind) = domain.os.firmware {
+        super::firmware::choose(domain, kind, facts)?;
+    }
+    let Some(loader) = domain.os.loader.as_mut() else {
+        return Ok(());
+    };
+    loader.r#type.get_or_insert(LoaderType::Rom);
+    let stateless = loader.stateless == Some(xml::YesNo::Yes);
+    if loader.r#type != Some(LoaderType::Pflash) || loader.readonly != Some(xml::YesNo::Yes) || stateless {
+        return Ok(());
+    }
+    let nvram: &mut Nvram = domain.os.nvram.get_or_insert_default();
+    if nvram.path.is_none() && nvram.source.is_none() {
+        nvram.path = Some(
+            facts
+                .nvram_dir
+                .join(format!("{}_VARS.fd", domain.name))
+                .display()
+                .to_string(),
+        );
+    }
+    Ok(())
+}
+
+/// The processor where the document says nothing or half.
+fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
+    let machine = domain.os.r#type.machine.as_deref().unwrap_or_default();
+    let default = caps
+        .accel(accel)
+        .and_then(|offers| offers.machine(machine))
+        .and_then(|machine| machine.default_cpu.clone());
+    let cpu = match domain.cpu.as_deref_mut() {
+        Some(cpu) => cpu,
+        None => {
+            let Some(name) = default.and_then(|name| name.split("-x86_64-cpu").next().map(str::to_owned))
+            else {
+                return;
+            };
+            let model = CpuModel {
+                fallback: Some(Fallback::Forbid),
+                vendor_id: None,
+                name: Some(name),
+            };
+            domain.cpu = Some(Box::new(Cpu {
+                mode: Some(CpuMode::Custom),
+                r#match: Some(CpuMatch::Exact),
+                check: Some(CpuCheck::None),
+                model: Some(model),
+                ..Cpu::default()
+            }));
+            return;
+        }
+    };
+    if cpu.mode.is_none() && cpu.model.is_some() {
+        cpu.mode = Some(CpuMode::Custom);
+    }
+    match cpu.mode {
+        Some(CpuMode::Custom) => {
+            cpu.r#match.get_or_insert(CpuMatch::Exact);
+            cpu.check.get_or_insert(CpuCheck::Partial);
+            if let Some(model) = cpu.model.as_mut() {
+                model.fallback.get_or_insert(Fallback::Allow);
+            }
+        }
+        Some(CpuMode::HostModel) => {
+            cpu.check.get_or_insert(CpuCheck::Partial);
+        }
+        Some(CpuMode::HostPassthrough | CpuMode::Maximum) => {
+            cpu.check.get_or_insert(CpuCheck::None);
+            cpu.migratable.get_or_insert(xml::OnOff::On);
+        }
+        None => {}
+    }
+}

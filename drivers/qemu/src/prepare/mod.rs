@@ -1,0 +1,61 @@
+//! What a document lacks before QEMU can run it.
+//!
+//! ```text
+//!  user's document ─ complete() ─► definition: machine, controllers, devices and addresses that never change again
+//!       definition ─ start() ────► live document: names of devices
+//! ```
+//! A completed definition comes out of [`complete`] as it went in: what is there is kept, only what is missing is chosen.
+
+pub mod aliases;
+mod controllers;
+mod devices;
+mod drive_addresses;
+mod firmware;
+mod machine;
+mod pci;
+mod port_addresses;
+mod validate;
+
+use crate::binary::BinaryCaps;
+use error::Result;
+use host::Host;
+use model::domain::Domain;
+use std::path::PathBuf;
+
+/// What is known of the host when a definition is completed.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The folder of UEFI variables of domains that name no file for them.
+    pub nvram_dir: PathBuf,
+    /// The host.
+    pub host: Host,
+}
+
+/// Adds to a definition what it leaves open, and refuses what the binary or the machine cannot do.
+///
+/// # Errors
+/// What is wrong with the document on this host, by libvirt's codes, with the element's name.
+pub fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
+    if domain.uuid.is_none() {
+        domain.uuid = Some(uuid::Uuid::new_v4());
+    }
+    let machine = machine::complete(domain, caps, facts)?;
+    validate::before(domain, &machine)?;
+    devices::complete(domain, &machine, facts)?;
+    drive_addresses::assign(domain, &machine)?;
+    controllers::complete(domain, &machine, caps)?;
+    port_addresses::assign(domain)?;
+    pci::assign(domain, &machine)?;
+    validate::after(domain)
+}
+
+/// Chooses what is chosen at each start.
+///
+/// # Errors
+/// As [`complete`].
+pub fn start(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
+    // A definition of an older daemon may lack what this one adds.
+    complete(domain, caps, facts)?;
+    aliases::assign(domain);
+    Ok(())
+}

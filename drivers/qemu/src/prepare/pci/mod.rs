@@ -1,0 +1,352 @@
+//! Places on PCI: which devices need one, on which bus they may be, and who gets which.
+//!
+//! ```text
+//!  buses from <controller type='pci'> ─ take what the document gives ─ places the board fixes
+//!     ─ new root ports and bridges, as many as are needed ─ the rest, in libvirt's order
+//! ```
+
+mod bus;
+mod need;
+
+use super::machine::{Board, Machine};
+use bus::{Bus, Buses};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain;
+use model::domain::devices::address::PciAddress;
+use model::domain::devices::controller::{
+    ControllerKind, PciController, PciControllerModel, PciModel, PciModelName, PciTarget, UsbModel,
+};
+use model::domain::devices::{Address, Controller, DeviceKind, Devices};
+use need::Slot;
+
+/// Gives every PCI device its place.
+pub(super) fn assign(domain: &mut Domain, machine: &Machine) -> Result<()> {
+    if machine.board == Board::Bare {
+        return Ok(());
+    }
+    let devices = &mut domain.devices;
+    let mut buses = Buses::of(devices)?;
+    take_given(devices, &mut buses)?;
+    match machine.board {
+        Board::I440fx => fixed_i440fx(devices, &mut buses)?,
+        Board::Q35 => fixed_q35(devices, &mut buses)?,
+        Board::Bare => {}
+    }
+    grow(devices, &mut buses, machine)?;
+    place_bridges(devices, &mut buses)?;
+    for (kind, index) in need::in_order(devices) {
+        let Some(slot) = need::of(devices, kind, index, machine) else {
+            continue;
+        };
+        let place = buses.free(slot).ok_or_else(|| {
+            Error::new(
+                Code::InternalError,
+                ErrorDomain::Qemu,
+                format!("no PCI place is left for a device ({kind:?} {index})"),
+            )
+        })?;
+        buses.take(place)?;
+        set(devices, kind, index, place);
+    }
+    Ok(())
+}
+
+fn set(devices: &mut Devices, kind: DeviceKind, index: usize, place: PciAddress) {
+    devices.for_each_info_mut(|one, at, info| {
+        if one == kind && at == index {
+            info.address = Some(Address::Pci(place));
+        }
+    });
+}
+
+fn given(devices: &Devices, kind: DeviceKind, index: usize) -> bool {
+    let mut found = false;
+    devices.for_each_info(|one, at, info| {
+        found |= one == kind && at == index && info.pci().is_some_and(PciAddress::is_assigned);
+    });
+    found
+}
+
+/// Marks the places that the document gives.
+fn take_given(devices: &Devices, buses: &mut Buses) -> Result<()> {
+    let mut outcome = Ok(());
+    devices.for_each_info(|_, _, info| {
+        if let Some(place) = info.pci().filter(|place| place.is_assigned())
+            && outcome.is_ok()
+        {
+            outcome = buses.take(*place);
+        }
+    });
+    outcome
+}
+
+/// The functions of the south bridge of `pc`, and the screen's slot.
+fn fixed_i440fx(devices: &mut Devices, buses: &mut Buses) -> Result<()> {
+    buses.reserve_slot(0, 0);
+    for at in 0..devices.controllers.len() {
+        let Some(controller) = devices.controllers.get(at) else {
+            continue;
+        };
+        let function = match controller.kind {
+            ControllerKind::Ide { .. } if controller.index == Some(0) => 1,
+            ControllerKind::Usb {
+                model: Some(UsbModel::Piix3Uhci),
+                ..
+            } if controller.index == Some(0) => 2,
+            _ => continue,
+        };
+        let place = PciAddress::new(0, 0, 1, function);
+        if given(devices, DeviceKind::Controller, at) {
+            continue;
+        }
+        buses.take(place)?;
+        set(devices, DeviceKind::Controller, at, place);
+    }
+    buses.reserve_slot(0, 1);
+    primary_video(devices, buses, 2)
+}
+
+/// What the q35 board has at places of its own.
+fn fixed_q35(devices: &mut Devices, buses: &mut Buses) -> Result<()> {
+    buses.reserve_slot(0, 0);
+    for at in 0..devices.controllers.len() {
+        let Some(controller) = devices.controllers.get(at) else {
+            continue;
+        };
+        if given(devices, DeviceKind::Controller, at) {
+            continue;
+        }
+        let index = controller.index.unwrap_or(0);
+        let candidates: &[(u8, u8)] = match &controller.kind {
+            ControllerKind::Sata if index == 0 => &[(0x1f, 2)],
+            ControllerKind::Usb {
+                model: Some(UsbModel::Ich9Ehci1),
+                ..
+            } => &[(0x1d, 7), (0x1a, 7)],
+            ControllerKind::Usb {
+                model: Some(UsbModel::Ich9Uhci1),
+                ..
+            } => &[(0x1d, 0), (0x1a, 0)],
+            ControllerKind::Usb {
+                model: Some(UsbModel::Ich9Uhci2),
+                ..
+            } => &[(0x1d, 1), (0x1a, 1)],
+            ControllerKind::Usb {
+                model: Some(UsbModel::Ich9Uhci3),
+                ..
+            } => &[(0x1d, 2), (0x1a, 2)],
+            _ => continue,
+        };
+        let free = candidates
+            .iter()
+            .map(|(slot, function)| PciAddress::new(0, 0, *slot, *function));
+        let Some(mut place) = free.into_iter().find(|place| buses.is_free(*place)) else {
+            continue;
+        };
+        if matches!(
+            controller.kind,
+            ControllerKind::Usb {
+                model: Some(UsbModel::Ich9Uhci1),
+                ..
+            }
+        ) {
+            place.multifunction = Some(xml::OnOff::On);
+        }
+        buses.take(place)?;
+        set(devices, DeviceKind::Controller, at, place);
+    }
+    buses.reserve_slot(0, 0x1f);
+    let ich9 = devices
+        .sounds
+        .iter()
+        .position(|sound| sound.model == model::domain::devices::sound::SoundModel::Ich9);
+    if let Some(at) = ich9
+        && !given(devices, DeviceKind::Sound, at)
+    {
+        let place = PciAddress::new(0, 0, 0x1b, 0);
+        if buses.is_free(place) {
+            buses.take(place)?;
+            set(devices, DeviceKind::Sound, at, place);
+        }
+    }
+    primary_video(devices, buses, 1)
+}
+
+/// Firmware looks for the first screen where every machine has had it.
+fn primary_video(devices: &mut Devices, buses: &mut Buses, slot: u8) -> Result<()> {
+    if devices.videos.is_empty() || given(devices, DeviceKind::Video, 0) || !need::is_pci_video(devices, 0) {
+        return Ok(());
+    }
+    let place = PciAddress::new(0, 0, slot, 0);
+    buses.take(place)?;
+    set(devices, DeviceKind::Video, 0, place);
+    Ok(())
+}
+
+/// Adds root ports and bridges until everybody has a place.
+fn grow(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<()> {
+    let mut express = 0_usize;
+    let mut conventional = 0_usize;
+    for (kind, index) in need::in_order(devices) {
+        match need::of(devices, kind, index, machine) {
+            Some(Slot::Express) => express += 1,
+            Some(Slot::Conventional) => conventional += 1,
+            None => {}
+        }
+    }
+    if machine.board == Board::I440fx {
+        // Bridges that are named but have no place yet take one too.
+        conventional += unplaced_bridges(devices);
+        while buses.free_conventional() < conventional {
+            add(devices, buses, PciModel::PciBridge)?;
+            conventional += 1;
+        }
+        return Ok(());
+    }
+    if conventional > 0 && !buses.has_conventional() {
+        add(devices, buses, PciModel::PcieToPciBridge)?;
+        express += 1;
+    }
+    while conventional > 0 && buses.free_conventional() < conventional {
+        add(devices, buses, PciModel::PciBridge)?;
+        conventional += 1;
+    }
+    let own_ports = buses.has_ports();
+    let mut added = false;
+    while buses.free_ports() < express {
+        add(devices, buses, PciModel::PcieRootPort)?;
+        added = true;
+    }
+    if added && !own_ports {
+        // One port for a device that is plugged in later.
+        add(devices, buses, PciModel::PcieRootPort)?;
+    }
+    Ok(())
+}
+
+fn unplaced_bridges(devices: &Devices) -> usize {
+    let bridge = |controller: &&Controller| {
+        matches!(&controller.kind, ControllerKind::Pci(pci) if pci.model == Some(PciModel::PciBridge))
+            && !controller.info.pci().is_some_and(PciAddress::is_assigned)
+    };
+    devices.controllers.iter().filter(bridge).count()
+}
+
+fn add(devices: &mut Devices, buses: &mut Buses, model: PciModel) -> Result<()> {
+    let index = buses.next_index()?;
+    let kind = ControllerKind::Pci(PciController {
+        model: Some(model),
+        device: None,
+        target: None,
+    });
+    devices.controllers.push(Controller::new(kind, u32::from(index)));
+    buses.push(Bus::new(index, model));
+    Ok(())
+}
+
+/// Places root ports and bridges, and fills in what follows from their places.
+fn place_bridges(devices: &mut Devices, buses: &mut Buses) -> Result<()> {
+    for at in 0..devices.controllers.len() {
+        let Some(controller) = devices.controllers.get(at) else {
+            continue;
+        };
+        let ControllerKind::Pci(pci) = &controller.kind else {
+            continue;
+        };
+        let Some(model) = pci.model else { continue };
+        if !given(devices, DeviceKind::Controller, at) {
+            let place = match model {
+                PciModel::PciRoot | PciModel::PcieRoot => None,
+                PciModel::PcieRootPort => Some(buses.free_function()),
+                PciModel::PciExpanderBus | PciModel::PcieExpanderBus | PciModel::DmiToPciBridge => {
+                    Some(buses.free_on_root())
+                }
+                PciModel::PcieToPciBridge | PciModel::PcieSwitchUpstreamPort => {
+                    Some(buses.free(Slot::Express))
+                }
+                PciModel::PcieSwitchDownstreamPort => Some(buses.free_below_upstream()),
+                PciModel::PciBridge => Some(buses.free(Slot::Conventional)),
+            };
+            if let Some(place) = place {
+                let place = place.ok_or_else(|| {
+                    Error::new(
+                        Code::InternalError,
+                        ErrorDomain::Qemu,
+                        format!("no PCI place is left for a {model}"),
+                    )
+                })?;
+                buses.take(place)?;
+                set(devices, DeviceKind::Controller, at, place);
+            }
+        }
+        if let Some(controller) = devices.controllers.get_mut(at) {
+            options(controller, model);
+        }
+    }
+    multifunction(devices);
+    Ok(())
+}
+
+/// The device and the numbers of a bridge, where the document leaves them open.
+fn options(controller: &mut Controller, model: PciModel) {
+    let index = controller.index.unwrap_or(0);
+    let place = controller.info.pci().copied();
+    let ControllerKind::Pci(pci) = &mut controller.kind else {
+        return;
+    };
+    let name = match model {
+        PciModel::PciRoot | PciModel::PcieRoot => return,
+        PciModel::PciBridge => PciModelName::PciBridge,
+        PciModel::DmiToPciBridge => PciModelName::I82801b11Bridge,
+        PciModel::PcieToPciBridge => PciModelName::PciePciBridge,
+        PciModel::PcieRootPort => PciModelName::PcieRootPort,
+        PciModel::PcieSwitchUpstreamPort => PciModelName::X3130Upstream,
+        PciModel::PcieSwitchDownstreamPort => PciModelName::Xio3130Downstream,
+        PciModel::PciExpanderBus => PciModelName::Pxb,
+        PciModel::PcieExpanderBus => PciModelName::PxbPcie,
+    };
+    pci.device.get_or_insert(PciControllerModel { name });
+    match model {
+        PciModel::PciBridge => {
+            pci.target
+                .get_or_insert_with(PciTarget::default)
+                .chassis_nr
+                .get_or_insert(index);
+        }
+        PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => {
+            let target = pci.target.get_or_insert_with(PciTarget::default);
+            target.chassis.get_or_insert(index);
+            if let Some(place) = place {
+                let port = (u32::from(place.slot) << 3) | u32::from(place.function);
+                target.port.get_or_insert(xml::Hex(port));
+            }
+        }
+        PciModel::PciExpanderBus | PciModel::PcieExpanderBus => {
+            // Below the buses that the firmware numbers by itself.
+            pci.target
+                .get_or_insert_with(PciTarget::default)
+                .bus_nr
+                .get_or_insert(256 - index.saturating_mul(2));
+        }
+        _ => {}
+    }
+}
+
+/// A slot with several functions says so on its first.
+fn multifunction(devices: &mut Devices) {
+    let mut others: Vec<(u32, u8, u8)> = Vec::new();
+    devices.for_each_info(|_, _, info| {
+        if let Some(place) = info.pci().filter(|place| place.function != 0) {
+            others.push((place.domain, place.bus, place.slot));
+        }
+    });
+    devices.for_each_info_mut(|_, _, info| {
+        if let Some(Address::Pci(place)) = info.address.as_mut()
+            && place.function == 0
+            && place.multifunction.is_none()
+            && others.contains(&(place.domain, place.bus, place.slot))
+        {
+            place.multifunction = Some(xml::OnOff::On);
+        }
+    });
+}
