@@ -9,9 +9,11 @@ use error::{Code, Domain, Error, Result};
 pub fn check(call: &str, flags: u32, known: u32) -> Result<()> {
     match flags & !known {
         0 => Ok(()),
-        unknown => {
-            Err(Error::new(Code::InvalidArg, Domain::Qemu, format!("unsupported flags (0x{unknown:x}) in {call}")))
-        }
+        unknown => Err(Error::new(
+            Code::InvalidArg,
+            Domain::Qemu,
+            format!("unsupported flags (0x{unknown:x}) in {call}"),
+        )),
     }
 }
 
@@ -53,8 +55,14 @@ impl Impact {
     pub fn of(flags: u32, active: bool, persistent: bool) -> Result<Self> {
         let invalid = |text: &str| Err(Error::new(Code::OperationInvalid, Domain::Qemu, text));
         let impact = match flags & AFFECT {
-            0 => Self { live: active, config: !active },
-            bits => Self { live: bits & AFFECT_LIVE != 0, config: bits & AFFECT_CONFIG != 0 },
+            0 => Self {
+                live: active,
+                config: !active,
+            },
+            bits => Self {
+                live: bits & AFFECT_LIVE != 0,
+                config: bits & AFFECT_CONFIG != 0,
+            },
         };
         if impact.live && !active {
             return invalid("domain is not running");
@@ -80,9 +88,27 @@ mod tests {
 
     #[test]
     fn no_bits_mean_the_present() {
-        assert_eq!(Impact::of(0, true, true).unwrap(), Impact { live: true, config: false });
-        assert_eq!(Impact::of(0, false, true).unwrap(), Impact { live: false, config: true });
-        assert_eq!(Impact::of(AFFECT, true, true).unwrap(), Impact { live: true, config: true });
+        assert_eq!(
+            Impact::of(0, true, true).unwrap(),
+            Impact {
+                live: true,
+                config: false
+            }
+        );
+        assert_eq!(
+            Impact::of(0, false, true).unwrap(),
+            Impact {
+                live: false,
+                config: true
+            }
+        );
+        assert_eq!(
+            Impact::of(AFFECT, true, true).unwrap(),
+            Impact {
+                live: true,
+                config: true
+            }
+        );
         assert!(Impact::of(AFFECT_LIVE, false, true).is_err());
         assert!(Impact::of(AFFECT_CONFIG, true, false).is_err());
     }

@@ -25,7 +25,11 @@ pub struct Port {
 impl Ports {
     /// The ports of `range`; `what` names them in errors.
     pub fn new(what: &'static str, range: RangeInclusive<u16>) -> Arc<Self> {
-        Arc::new(Self { what, range, taken: Mutex::default() })
+        Arc::new(Self {
+            what,
+            range,
+            taken: Mutex::default(),
+        })
     }
 
     /// A free port.
@@ -34,20 +38,29 @@ impl Ports {
     /// [`Code::InternalError`] when all are taken.
     pub fn any(self: &Arc<Self>) -> Result<Port> {
         let mut taken = self.taken.lock();
-        let free = self.range.clone().find(|port| !taken.contains(port) && is_free(*port));
+        let free = self
+            .range
+            .clone()
+            .find(|port| !taken.contains(port) && is_free(*port));
         let number = free.ok_or_else(|| {
             let (first, last) = (self.range.start(), self.range.end());
             let text = format!("no free {} port between {first} and {last}", self.what);
             Error::new(Code::InternalError, ErrorDomain::Qemu, text)
         })?;
         taken.insert(number);
-        Ok(Port { number, ports: Arc::clone(self) })
+        Ok(Port {
+            number,
+            ports: Arc::clone(self),
+        })
     }
 
     /// That port, chosen by the domain itself: it may lie outside the range and be in use, which QEMU then tells.
     pub fn exactly(self: &Arc<Self>, number: u16) -> Port {
         self.taken.lock().insert(number);
-        Port { number, ports: Arc::clone(self) }
+        Port {
+            number,
+            ports: Arc::clone(self),
+        }
     }
 }
 
