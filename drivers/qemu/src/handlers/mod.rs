@@ -1,11 +1,13 @@
 //! Who serves which procedure: one file for each subject, each with its own list.
 
+mod capabilities;
 mod connect;
 mod domain_define;
 mod domain_event;
 mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
+mod node;
 
 use crate::Driver;
 use daemon::Routes;
@@ -16,6 +18,8 @@ pub(crate) type Call = rpc::Context<Driver>;
 /// Registers all of them.
 pub(crate) fn routes(routes: &mut Routes<Driver>) {
     connect::routes(routes);
+    node::routes(routes);
+    capabilities::routes(routes);
     domain_define::routes(routes);
     domain_event::routes(routes);
     domain_lifecycle::routes(routes);
