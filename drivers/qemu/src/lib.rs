@@ -16,6 +16,7 @@ mod ports;
 pub mod prepare;
 mod presentation;
 mod registry;
+mod stats;
 mod validate;
 
 pub use driver::Driver;

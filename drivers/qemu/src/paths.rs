@@ -63,7 +63,7 @@ impl Paths {
 
     /// The folder of one run of a domain.
     pub fn domain_dir(&self, id: i32, name: &str) -> PathBuf {
-        self.lib.join(short_name(id, name))
+        self.lib.join(format!("domain-{}", short_name(id, name)))
     }
 
     /// Channel sockets of one run of a domain.
@@ -90,7 +90,7 @@ impl Paths {
 
 fn short_name(id: i32, name: &str) -> String {
     let short: String = name.chars().take(SHORT_NAME).collect();
-    format!("domain-{id}-{short}")
+    format!("{id}-{short}")
 }
 
 /// The monitor socket in a domain's folder.

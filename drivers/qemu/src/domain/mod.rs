@@ -18,6 +18,7 @@
 //! ```
 
 mod guest;
+mod names;
 mod owner;
 mod process;
 mod queue;
@@ -26,6 +27,7 @@ mod sample;
 mod state;
 
 pub use guest::{Guest, Link, Notice};
+pub use names::{DiskName, Names};
 pub use owner::Owner;
 pub use process::{Ending, Process};
 pub use run_state::{Paused, RunState, Running, Shutoff};

@@ -85,7 +85,22 @@ impl Process {
 
     /// Nanoseconds of processor time it has used.
     pub fn cpu_time(&self) -> Option<u64> {
-        stat(&format!("/proc/{}/stat", self.pid())).map(|stat| stat.cpu_time())
+        self.stat().map(Stat::cpu_time)
+    }
+
+    /// What the kernel says of it.
+    pub fn stat(&self) -> Option<Stat> {
+        stat(&format!("/proc/{}/stat", self.pid()))
+    }
+
+    /// How long one of its threads ran and waited for a processor.
+    pub fn schedule(&self, thread: i64) -> Option<Schedule> {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{thread}/schedstat", self.pid())).ok()?;
+        let mut fields = text.split_ascii_whitespace();
+        Some(Schedule {
+            run: fields.next()?.parse().ok()?,
+            delay: fields.next()?.parse().ok()?,
+        })
     }
 
     /// What the kernel says of one of its threads.
@@ -139,12 +154,32 @@ pub struct Stat {
     pub processor: i32,
 }
 
+/// Nanoseconds of one thread (`/proc/pid/task/tid/schedstat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// On a processor.
+    pub run: u64,
+    /// Ready but waiting for one.
+    pub delay: u64,
+}
+
+/// One tick: the kernel's user-visible clock runs at 100 Hz everywhere.
+const TICK: u64 = 10_000_000;
+
 impl Stat {
     /// Nanoseconds of processor time.
     pub fn cpu_time(self) -> u64 {
-        /// One tick: the kernel's user-visible clock runs at 100 Hz everywhere.
-        const TICK: u64 = 10_000_000;
-        self.user.saturating_add(self.system).saturating_mul(TICK)
+        self.user_time().saturating_add(self.system_time())
+    }
+
+    /// Nanoseconds in user mode.
+    pub fn user_time(self) -> u64 {
+        self.user.saturating_mul(TICK)
+    }
+
+    /// Nanoseconds in the kernel.
+    pub fn system_time(self) -> u64 {
+        self.system.saturating_mul(TICK)
     }
 }
 

@@ -4,6 +4,7 @@
 //! and takes the last known where QEMU does not answer in time, so that a stuck guest costs nobody anything.
 
 use super::Live;
+use super::names::DiskName;
 use model::domain::Domain as Model;
 use qmp::types::{BalloonStats, BlockStats, CpuInfo, IoThreadInfo};
 use std::sync::Arc;
@@ -30,6 +31,14 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The traffic of a disk. QEMU names it by its device, or by a path in its object tree that ends with it.
+    pub fn block(&self, disk: &DiskName) -> Option<&BlockStats> {
+        self.blocks.iter().find(|one| {
+            let device = one.qdev.as_deref().or(one.device.as_deref()).unwrap_or_default();
+            device.split('/').any(|part| part == &*disk.alias)
+        })
+    }
+
     /// What is known before QEMU was asked.
     pub fn of(model: &Model) -> Self {
         Self {

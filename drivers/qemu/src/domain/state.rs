@@ -3,7 +3,7 @@
 //! A [`State`] never changes; the owner publishes a new one. A shut-off domain is its definition's text and a
 //! [`Summary`]: a host may have ten thousand of them, so nothing that can be parsed again is kept.
 
-use super::{Process, RunState, Sample};
+use super::{Names, Process, RunState, Sample};
 use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::lifecycle::LifecycleAction;
@@ -73,6 +73,8 @@ pub struct Live {
     pub agent: Option<PathBuf>,
     /// What its own doings lead to.
     pub actions: Actions,
+    /// What its devices are called.
+    pub names: Arc<Names>,
     /// The last known figures.
     pub sample: Arc<ArcSwap<Sample>>,
 }

@@ -7,6 +7,7 @@ mod domain_event;
 mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
+mod domain_stats;
 mod node;
 
 use crate::Driver;
@@ -25,4 +26,5 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     domain_lifecycle::routes(routes);
     domain_list::routes(routes);
     domain_query::routes(routes);
+    domain_stats::routes(routes);
 }

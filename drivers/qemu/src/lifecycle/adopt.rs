@@ -7,8 +7,8 @@ use super::status::Status;
 use super::{COMMAND_WAIT, Resources, monitor_error, provide};
 use crate::Driver;
 use crate::domain::{
-    Actions, Document, Domain, Guest, Link, Live, Owner, Paused, Process, RunState, Running, Sample, Shutoff,
-    State,
+    Actions, Document, Domain, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
+    Shutoff, State,
 };
 use crate::events::{Event, Lifecycle, Resumed, Stopped, Suspended};
 use arc_swap::ArcSwap;
@@ -122,6 +122,7 @@ impl Driver {
             monitor_slot: Arc::new(OnceLock::new()),
             agent: provide::agent_path(&status.domain),
             actions: Actions::of(&status.domain),
+            names: Arc::new(Names::of(&status.domain)),
             sample: Arc::new(ArcSwap::from_pointee(Sample::of(&status.domain))),
             monitor_path: monitor_path.clone(),
         });

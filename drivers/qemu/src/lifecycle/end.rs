@@ -1,8 +1,8 @@
 //! The end of a run: asked for, the guest's own, or QEMU's failure.
 
 use super::log_file;
-use crate::domain::{Ending, Owner, RunState, Shutoff};
-use crate::events::{Event, Lifecycle, Stopped};
+use crate::domain::{Ending, Guest, Link, Owner, RunState, Shutoff};
+use crate::events::{Event, Finished, Lifecycle, Stopped};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -65,6 +65,9 @@ impl Owner {
             self.guest = Some(guest);
             return Err(Error::new(Code::OperationFailed, ErrorDomain::Qemu, text));
         }
+        let mut guest = guest;
+        self.last_events(&mut guest).await;
+        let process = &guest.live.process;
         let (reason, detail) = match process.ending() {
             Ending::Shutdown => (Shutoff::Shutdown, Stopped::Shutdown),
             Ending::Destroyed => (Shutoff::Destroyed, Stopped::Destroyed),
@@ -96,6 +99,33 @@ impl Owner {
             .send(&gone, Event::Lifecycle(Lifecycle::Stopped(detail)));
         self.driver.domains.forget_if_gone(&self.domain);
         Ok(())
+    }
+}
+
+impl Owner {
+    /// Hears what QEMU still said before it ended.
+    async fn last_events(&self, guest: &mut Guest) {
+        /// The process has ended, so its connection is closed: what is left is read at once.
+        const READING: Duration = Duration::from_secs(1);
+        let Link::Open(events) = &mut guest.link else {
+            return;
+        };
+        let mut told = matches!(self.domain.state().run, RunState::Shutdown(_));
+        while let Ok(Some(event)) = tokio::time::timeout(READING, events.next()).await {
+            self.driver
+                .events
+                .monitors()
+                .send(&self.domain.reference(), &event);
+            if event.name == "SHUTDOWN" && !told {
+                told = true;
+                let detail = if event.data["guest"] == true {
+                    Finished::Guest
+                } else {
+                    Finished::Host
+                };
+                self.tell(Event::Lifecycle(Lifecycle::Shutdown(detail)));
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
-use model::domain::devices::chardev::{ChannelTarget, PathSource, SourceMode, UnixSource};
+use model::domain::devices::chardev::{ChannelState, ChannelTarget, PathSource, SourceMode, UnixSource};
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::{CharSource, Graphics};
 use qmp::Monitor;
@@ -118,6 +118,9 @@ fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
 fn channels(model: &mut Model, folder: &Path) {
     for channel in &mut model.devices.channels {
         let name = channel.name().unwrap_or("channel").to_owned();
+        if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
+            *state = Some(ChannelState::Disconnected);
+        }
         let CharSource::Unix { source } = &mut channel.source else {
             continue;
         };

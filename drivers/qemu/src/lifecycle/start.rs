@@ -12,9 +12,9 @@ use super::log_file::LogFile;
 use super::{COMMAND_WAIT, Resources, monitor_error, provide, status};
 use crate::command::{self, CommandContext};
 use crate::domain::{
-    Actions, Document, Ending, Guest, Link, Live, Owner, Paused, Process, RunState, Running, Sample,
+    Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
 };
-use crate::events::{Lifecycle, Resumed, Started, Suspended};
+use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
 use crate::paths::monitor_socket;
 use crate::prepare;
 use arc_swap::ArcSwap;
@@ -64,7 +64,12 @@ impl Owner {
             state.run = RunState::Paused(Paused::StartingUp);
             state.updated = false;
         });
+        let has_agent = guest.live.agent.is_some();
         self.guest = Some(Box::new(guest));
+        if has_agent {
+            // Nobody in the guest can have opened the channel yet; the numbers are the header's.
+            self.tell(Event::AgentLifecycle { state: 2, reason: 1 });
+        }
         let outcome = self.let_go(&model, paused).await;
         if outcome.is_err() {
             process.set_ending(Ending::Failed);
@@ -82,24 +87,16 @@ impl Owner {
             self.publish(|state| state.run = RunState::Paused(Paused::User));
             self.save_status().await;
             self.settle();
-            self.tell(crate::events::Event::Lifecycle(Lifecycle::Started(
-                Started::Booted,
-            )));
-            self.tell(crate::events::Event::Lifecycle(Lifecycle::Suspended(
-                Suspended::Paused,
-            )));
+            self.tell(Event::Lifecycle(Lifecycle::Started(Started::Booted)));
+            self.tell(Event::Lifecycle(Lifecycle::Suspended(Suspended::Paused)));
             return Ok(());
         }
         monitor.cont(COMMAND_WAIT).await.map_err(monitor_error)?;
         self.publish(|state| state.run = RunState::Running(Running::Booted));
         self.save_status().await;
         self.settle();
-        self.tell(crate::events::Event::Lifecycle(Lifecycle::Resumed(
-            Resumed::Unpaused,
-        )));
-        self.tell(crate::events::Event::Lifecycle(Lifecycle::Started(
-            Started::Booted,
-        )));
+        self.tell(Event::Lifecycle(Lifecycle::Resumed(Resumed::Unpaused)));
+        self.tell(Event::Lifecycle(Lifecycle::Started(Started::Booted)));
         Ok(())
     }
 
@@ -225,6 +222,7 @@ impl Owner {
             monitor_path,
             agent: provide::agent_path(&model),
             actions: Actions::of(&model),
+            names: Arc::new(Names::of(&model)),
             sample: Arc::new(ArcSwap::from_pointee(Sample::of(&model))),
         });
         unfinished.keep();

@@ -14,11 +14,6 @@ use model::domain::devices::{Address, Controller, Devices};
 pub(super) fn complete(domain: &mut Domain, machine: &Machine, caps: &BinaryCaps) -> Result<()> {
     number(&mut domain.devices);
     let devices = &mut domain.devices;
-    for (bus, highest) in needed(devices) {
-        for index in 0..=highest {
-            add(devices, bus, index);
-        }
-    }
     if machine.board != Board::Bare {
         add(devices, ControllerType::Usb, 0);
     }
@@ -48,6 +43,11 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, caps: &BinaryCaps
                     ),
                 ));
             }
+        }
+    }
+    for (bus, highest) in needed(devices) {
+        for index in 0..=highest {
+            add(devices, bus, index);
         }
     }
     for controller in &mut devices.controllers {

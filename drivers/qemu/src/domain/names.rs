@@ -1,0 +1,53 @@
+//! What a running guest's devices are called, for those who tell figures: read off the document once.
+
+use model::domain::Domain as Model;
+
+/// The devices that have figures.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The disks, in the document's order.
+    pub disks: Box<[DiskName]>,
+    /// The interfaces on the host, in the document's order; empty where there is none.
+    pub interfaces: Box<[Box<str>]>,
+}
+
+/// A disk's names.
+#[derive(Debug, Clone)]
+pub struct DiskName {
+    /// `vda`.
+    pub target: Box<str>,
+    /// What lies behind it, where that is a path.
+    pub source: Option<Box<str>>,
+    /// `virtio-disk0`.
+    pub alias: Box<str>,
+    /// The number of its node.
+    pub node: Option<u32>,
+}
+
+impl Names {
+    /// Those of a document.
+    pub fn of(model: &Model) -> Self {
+        let disks = model.devices.disks.iter().map(|disk| DiskName {
+            target: disk.target.dev.as_str().into(),
+            source: disk.source_path().map(Into::into),
+            alias: disk.info.alias_name().unwrap_or_default().into(),
+            node: disk.source.details().and_then(|details| details.index),
+        });
+        let interfaces = model
+            .devices
+            .interfaces
+            .iter()
+            .map(|nic| nic.target_dev().unwrap_or_default().into());
+        Self {
+            disks: disks.collect(),
+            interfaces: interfaces.collect(),
+        }
+    }
+
+    /// The disk that a client calls by its target or its source.
+    pub fn disk(&self, name: &str) -> Option<&DiskName> {
+        self.disks
+            .iter()
+            .find(|disk| &*disk.target == name || disk.source.as_deref() == Some(name))
+    }
+}

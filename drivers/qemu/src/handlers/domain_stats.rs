@@ -1,0 +1,84 @@
+//! Figures of domains, many at once.
+
+use super::{Call, domain_list};
+use crate::Driver;
+use crate::domain::Domain;
+use crate::stats;
+use daemon::Routes;
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use protocol::remote;
+use protocol::remote::procedure as p;
+use std::sync::Arc;
+
+pub(super) fn routes(routes: &mut Routes<Driver>) {
+    routes.on::<p::ConnectGetAllDomainStats, _>(all);
+}
+
+/// `VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT`.
+const NOWAIT: u32 = 1 << 29;
+/// `..._BACKING`.
+const BACKING: u32 = 1 << 30;
+/// `..._ENFORCE_STATS`.
+const ENFORCE: u32 = 1 << 31;
+/// The filter bits, which are those of lists of domains.
+const FILTERS: u32 = 0xff;
+
+async fn all(
+    call: Call,
+    args: remote::ConnectGetAllDomainStatsArgs,
+) -> Result<remote::ConnectGetAllDomainStatsRet> {
+    crate::flags::check(
+        "virConnectGetAllDomainStats",
+        args.flags,
+        FILTERS | NOWAIT | BACKING | ENFORCE,
+    )?;
+    if args.flags & BACKING != 0 {
+        let text = "figures of backing images are not supported yet";
+        return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
+    }
+    let groups = groups(args.stats, args.flags & ENFORCE != 0)?;
+    let domains: Vec<Arc<Domain>> = if args.doms.is_empty() {
+        domain_list::filtered(&call, "virConnectGetAllDomainStats", args.flags & FILTERS)?
+    } else {
+        // One that is gone by now is left out, as from a list made a moment later.
+        args.doms
+            .iter()
+            .filter_map(|dom| call.driver.domains.find(dom).ok())
+            .collect()
+    };
+    if args.flags & NOWAIT == 0 {
+        let running = domains
+            .iter()
+            .filter_map(|domain| domain.state().live.clone())
+            .collect();
+        stats::refresh(running, stats::needed(groups), stats::PATIENCE).await;
+    }
+    let ret_stats = domains.iter().map(|domain| {
+        let state = domain.state();
+        remote::DomainStatsRecord {
+            dom: domain.reference(),
+            params: stats::collect(&state, groups),
+        }
+    });
+    Ok(remote::ConnectGetAllDomainStatsRet {
+        ret_stats: ret_stats.collect(),
+    })
+}
+
+/// The groups a client wants; all that are told where it names none.
+fn groups(wanted: u32, enforce: bool) -> Result<u32> {
+    use stats::group::{KNOWN, NUMBERED};
+    if wanted == 0 {
+        return Ok(KNOWN);
+    }
+    let missing = wanted & !KNOWN;
+    if enforce && missing != 0 {
+        let text = format!("Stats types bits 0x{missing:x} are not supported by this daemon");
+        return Err(Error::new(Code::ArgumentUnsupported, ErrorDomain::Qemu, text));
+    }
+    let unknown = wanted & !NUMBERED;
+    if unknown != 0 {
+        tracing::debug!("statistics groups 0x{unknown:x} are unknown");
+    }
+    Ok(wanted & KNOWN)
+}
