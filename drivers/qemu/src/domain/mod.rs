@@ -29,7 +29,7 @@ mod state;
 pub use guest::{Guest, Link, Notice};
 pub use names::{DiskName, Names};
 pub use owner::Owner;
-pub use process::{Ending, Process};
+pub use process::{Ending, Process, Stat};
 pub use run_state::{Paused, RunState, Running, Shutoff};
 pub use sample::{Ask, Sample};
 pub use state::{Actions, Document, Live, State};

@@ -93,6 +93,13 @@ impl Process {
         stat(&format!("/proc/{}/stat", self.pid()))
     }
 
+    /// The host's processors that one of its threads may run on.
+    pub fn affinity(&self, thread: i64) -> Vec<usize> {
+        let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
+        let Ok(set) = rustix::thread::sched_getaffinity(thread) else { return Vec::new() };
+        (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()
+    }
+
     /// How long one of its threads ran and waited for a processor.
     pub fn schedule(&self, thread: i64) -> Option<Schedule> {
         let text = std::fs::read_to_string(format!("/proc/{}/task/{thread}/schedstat", self.pid())).ok()?;

@@ -5,6 +5,7 @@ mod connect;
 mod domain_define;
 mod domain_event;
 mod domain_lifecycle;
+mod domain_figures;
 mod domain_list;
 mod domain_query;
 mod domain_stats;
@@ -24,6 +25,7 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     domain_define::routes(routes);
     domain_event::routes(routes);
     domain_lifecycle::routes(routes);
+    domain_figures::routes(routes);
     domain_list::routes(routes);
     domain_query::routes(routes);
     domain_stats::routes(routes);

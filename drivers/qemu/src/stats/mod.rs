@@ -6,6 +6,7 @@
 mod groups;
 mod refresh;
 
+pub(crate) use groups::Counters;
 pub use refresh::{PATIENCE, refresh};
 
 use crate::domain::{Ask, State};
