@@ -3,6 +3,7 @@
 use crate::binary::{BinaryCache, BinaryCaps};
 use crate::capabilities::{Capabilities, SecurityModel};
 use crate::config::QemuConfig;
+use crate::console::Consoles;
 use crate::domain::Domain;
 use crate::events::Hub;
 use crate::handlers;
@@ -39,6 +40,8 @@ pub struct Driver {
     pub(crate) identity: Option<(u32, u32)>,
     /// Ports of graphics servers.
     pub(crate) ports: GraphicsPorts,
+    /// Who is connected to which console.
+    pub(crate) consoles: Consoles,
     workers: Workers,
     layout: Arc<Layout>,
 }
@@ -235,6 +238,7 @@ impl daemon::Driver for Driver {
             config,
             identity,
             paths,
+            consoles: Consoles::default(),
             workers,
             layout,
         });

@@ -1,9 +1,11 @@
 //! The QEMU driver: domains as QEMU processes.
 
+mod agent;
 pub mod binary;
 pub mod capabilities;
 pub mod command;
 pub mod config;
+mod console;
 mod definition;
 mod domain;
 mod driver;

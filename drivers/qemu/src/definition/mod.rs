@@ -2,8 +2,10 @@
 
 mod define;
 mod load;
+mod metadata;
 mod rename;
 pub mod store;
 mod undefine;
 
+pub use metadata::Piece;
 pub use undefine::UndefineOptions;

@@ -96,8 +96,12 @@ impl Process {
     /// The host's processors that one of its threads may run on.
     pub fn affinity(&self, thread: i64) -> Vec<usize> {
         let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
-        let Ok(set) = rustix::thread::sched_getaffinity(thread) else { return Vec::new() };
-        (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()
+        let Ok(set) = rustix::thread::sched_getaffinity(thread) else {
+            return Vec::new();
+        };
+        (0..rustix::thread::CpuSet::MAX_CPU)
+            .filter(|cpu| set.is_set(*cpu))
+            .collect()
     }
 
     /// How long one of its threads ran and waited for a processor.

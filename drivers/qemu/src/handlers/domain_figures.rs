@@ -38,7 +38,15 @@ fn no_disk(name: &str) -> Error {
 }
 
 async fn block(call: &Call, dom: &remote::Domain, name: &str) -> Result<qmp::types::BlockDeviceStats> {
-    let (_, live) = fresh(call, dom, Ask { blocks: true, ..Ask::default() }).await?;
+    let (_, live) = fresh(
+        call,
+        dom,
+        Ask {
+            blocks: true,
+            ..Ask::default()
+        },
+    )
+    .await?;
     let sample = live.sample.load();
     if name.is_empty() {
         // The whole domain: the sum over its disks.
@@ -57,7 +65,13 @@ async fn block(call: &Call, dom: &remote::Domain, name: &str) -> Result<qmp::typ
     }
     let disk = live.names.disk(name).ok_or_else(|| no_disk(name))?;
     let stats = sample.block(disk).map(|one| one.stats.clone());
-    stats.ok_or_else(|| Error::new(Code::InternalError, Domain::Qemu, format!("QEMU tells nothing of disk '{name}'")))
+    stats.ok_or_else(|| {
+        Error::new(
+            Code::InternalError,
+            Domain::Qemu,
+            format!("QEMU tells nothing of disk '{name}'"),
+        )
+    })
 }
 
 fn signed(value: u64) -> i64 {
@@ -96,7 +110,9 @@ async fn block_stats_flags(
     let params = if args.nparams == 0 {
         Vec::new()
     } else {
-        all.into_iter().map(|(name, value)| TypedParam::new(name, signed(value))).collect()
+        all.into_iter()
+            .map(|(name, value)| TypedParam::new(name, signed(value)))
+            .collect()
     };
     Ok(remote::DomainBlockStatsFlagsRet { params, nparams })
 }
@@ -107,13 +123,23 @@ async fn interface_stats(
 ) -> Result<remote::DomainInterfaceStatsRet> {
     let state = call.driver.domains.find(&args.dom)?.state();
     let live = state.running()?;
-    let unknown =
-        || Error::new(Code::InvalidArg, Domain::Qemu, format!("'{}' is not a known interface", args.device));
+    let unknown = || {
+        Error::new(
+            Code::InvalidArg,
+            Domain::Qemu,
+            format!("'{}' is not a known interface", args.device),
+        )
+    };
     if args.device.is_empty() || !live.names.interfaces.iter().any(|name| **name == *args.device) {
         return Err(unknown());
     }
     let table = std::fs::read_to_string("/proc/net/dev").map_err(|err| {
-        Error::new(Code::SystemError, Domain::Qemu, format!("cannot read '/proc/net/dev': {err}")).caused_by(err)
+        Error::new(
+            Code::SystemError,
+            Domain::Qemu,
+            format!("cannot read '/proc/net/dev': {err}"),
+        )
+        .caused_by(err)
     })?;
     let counters = Counters::of(&table, &args.device).ok_or_else(unknown)?;
     let [rx_bytes, rx_packets, rx_errs, rx_drop] = counters.sent.map(signed);
@@ -144,19 +170,38 @@ const MEMORY: &[(i32, &str, bool)] = &[
     (12, "stat-htlb-pgfail", false),
 ];
 
-async fn memory_stats(call: Call, args: remote::DomainMemoryStatsArgs) -> Result<remote::DomainMemoryStatsRet> {
+async fn memory_stats(
+    call: Call,
+    args: remote::DomainMemoryStatsArgs,
+) -> Result<remote::DomainMemoryStatsRet> {
     const ACTUAL_BALLOON: i32 = 6;
     const RSS: i32 = 7;
     const LAST_UPDATE: i32 = 9;
     flags::check("virDomainMemoryStats", args.flags, 0)?;
-    let (state, live) = fresh(&call, &args.dom, Ask { memory: true, ..Ask::default() }).await?;
-    let mut stats = vec![remote::DomainMemoryStat { tag: ACTUAL_BALLOON, val: crate::presentation::memory(&state) }];
+    let (state, live) = fresh(
+        &call,
+        &args.dom,
+        Ask {
+            memory: true,
+            ..Ask::default()
+        },
+    )
+    .await?;
+    let mut stats = vec![remote::DomainMemoryStat {
+        tag: ACTUAL_BALLOON,
+        val: crate::presentation::memory(&state),
+    }];
     if let Some(told) = live.sample.load().memory.as_ref() {
         for (tag, name, bytes) in MEMORY {
-            let value = told.get(name).map(|value| if *bytes { value / 1024 } else { value });
+            let value = told
+                .get(name)
+                .map(|value| if *bytes { value / 1024 } else { value });
             stats.extend(value.map(|val| remote::DomainMemoryStat { tag: *tag, val }));
         }
-        stats.push(remote::DomainMemoryStat { tag: LAST_UPDATE, val: told.last_update });
+        stats.push(remote::DomainMemoryStat {
+            tag: LAST_UPDATE,
+            val: told.last_update,
+        });
     }
     let resident = live.process.resident().map(|bytes| bytes / 1024);
     stats.extend(resident.map(|val| remote::DomainMemoryStat { tag: RSS, val }));
@@ -165,11 +210,25 @@ async fn memory_stats(call: Call, args: remote::DomainMemoryStatsArgs) -> Result
 }
 
 async fn vcpus(call: Call, args: remote::DomainGetVcpusArgs) -> Result<remote::DomainGetVcpusRet> {
-    let (_, live) = fresh(&call, &args.dom, Ask { vcpus: true, ..Ask::default() }).await?;
-    let room = usize::try_from(args.maxinfo).unwrap_or(0).min(remote::limits::VCPUINFO_MAX);
+    let (_, live) = fresh(
+        &call,
+        &args.dom,
+        Ask {
+            vcpus: true,
+            ..Ask::default()
+        },
+    )
+    .await?;
+    let room = usize::try_from(args.maxinfo)
+        .unwrap_or(0)
+        .min(remote::limits::VCPUINFO_MAX);
     let map = usize::try_from(args.maplen).unwrap_or(0);
     if room.saturating_mul(map) > remote::limits::CPUMAPS_MAX {
-        return Err(Error::new(Code::Rpc, Domain::Rpc, "the processor maps asked for are larger than a reply may be"));
+        return Err(Error::new(
+            Code::Rpc,
+            Domain::Rpc,
+            "the processor maps asked for are larger than a reply may be",
+        ));
     }
     let sample = live.sample.load();
     let (mut info, mut cpumaps) = (Vec::new(), Vec::new());
@@ -190,7 +249,10 @@ async fn vcpus(call: Call, args: remote::DomainGetVcpusArgs) -> Result<remote::D
     Ok(remote::DomainGetVcpusRet { info, cpumaps })
 }
 
-async fn control_info(call: Call, args: remote::DomainGetControlInfoArgs) -> Result<remote::DomainGetControlInfoRet> {
+async fn control_info(
+    call: Call,
+    args: remote::DomainGetControlInfoArgs,
+) -> Result<remote::DomainGetControlInfoRet> {
     /// `VIR_DOMAIN_CONTROL_OK` and `..._OCCUPIED`.
     const OK: u32 = 0;
     const OCCUPIED: u32 = 2;
@@ -199,7 +261,11 @@ async fn control_info(call: Call, args: remote::DomainGetControlInfoArgs) -> Res
     let waiting = state.running()?.monitor()?.oldest_unanswered();
     let milliseconds = waiting.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     let state = if waiting.is_some() { OCCUPIED } else { OK };
-    Ok(remote::DomainGetControlInfoRet { state, details: 0, state_time: milliseconds })
+    Ok(remote::DomainGetControlInfoRet {
+        state,
+        details: 0,
+        state_time: milliseconds,
+    })
 }
 
 /// There are no jobs yet that last: whoever asks hears that none runs.
@@ -230,5 +296,8 @@ async fn job_stats(call: Call, args: remote::DomainGetJobStatsArgs) -> Result<re
     if args.flags & COMPLETED == 0 {
         state.running()?;
     }
-    Ok(remote::DomainGetJobStatsRet { r#type: 0, params: Vec::new() })
+    Ok(remote::DomainGetJobStatsRet {
+        r#type: 0,
+        params: Vec::new(),
+    })
 }

@@ -1,15 +1,21 @@
 //! Who serves which procedure: one file for each subject, each with its own list.
 
+mod block_info;
 mod capabilities;
 mod connect;
+mod console;
 mod domain_define;
 mod domain_event;
-mod domain_lifecycle;
 mod domain_figures;
+mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
 mod domain_stats;
+mod input;
+mod metadata;
+mod monitor_command;
 mod node;
+mod screenshot;
 
 use crate::Driver;
 use daemon::Routes;
@@ -20,8 +26,14 @@ pub(crate) type Call = rpc::Context<Driver>;
 /// Registers all of them.
 pub(crate) fn routes(routes: &mut Routes<Driver>) {
     connect::routes(routes);
+    input::routes(routes);
+    monitor_command::routes(routes);
+    screenshot::routes(routes);
+    block_info::routes(routes);
+    metadata::routes(routes);
     node::routes(routes);
     capabilities::routes(routes);
+    console::routes(routes);
     domain_define::routes(routes);
     domain_event::routes(routes);
     domain_lifecycle::routes(routes);

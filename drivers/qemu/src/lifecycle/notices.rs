@@ -230,12 +230,7 @@ impl Owner {
             document: Document::of(&model),
             ..Live::clone(live)
         };
-        let changed = std::sync::Arc::new(changed);
-        if let Some(guest) = self.guest.as_mut() {
-            guest.live = std::sync::Arc::clone(&changed);
-        }
-        self.publish(|state| state.live = Some(changed));
-        self.save_status().await;
+        self.replace_live(std::sync::Arc::new(changed)).await;
         if is_agent {
             self.tell(Event::AgentLifecycle {
                 state: if open { 1 } else { 2 },

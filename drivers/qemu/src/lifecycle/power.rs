@@ -1,6 +1,7 @@
 //! The power button, the reset button, and what the guest's own shutdown leads to.
 
 use super::{COMMAND_WAIT, monitor_error};
+use crate::agent;
 use crate::domain::{Ending, Owner, RunState, Running};
 use crate::events::{Lifecycle, Resumed};
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -17,9 +18,6 @@ pub enum PowerWay {
     /// The guest's agent.
     Agent,
 }
-
-/// How long the agent of a guest may take to answer: libvirt's own patience.
-const AGENT_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the silence lasts that means an agent took the order: it answers only when it refuses.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -84,20 +82,12 @@ impl Owner {
     }
 
     async fn ask_agent(&self, mode: &str) -> Result<()> {
-        let state = self.domain.state();
-        let path = state.running()?.agent.clone().ok_or_else(super::not_running)?;
-        let agent = qmp::agent::Agent::connect(&path, format!("agent of {}", state.name), AGENT_WAIT)
-            .await
-            .map_err(unresponsive)?;
+        let agent = agent::connect(&self.domain.state()).await?;
+        let arguments = serde_json::json!({ "mode": mode });
         agent
-            .execute_silent(
-                "guest-shutdown",
-                serde_json::json!({ "mode": mode }),
-                AGENT_WAIT,
-                SILENCE,
-            )
+            .execute_silent("guest-shutdown", arguments, agent::WAIT, SILENCE)
             .await
-            .map_err(unresponsive)
+            .map_err(agent::error)
     }
 
     /// Presses the reset button.
@@ -158,8 +148,4 @@ impl Owner {
             }
         }
     }
-}
-
-fn unresponsive(err: qmp::Error) -> Error {
-    Error::new(Code::AgentUnresponsive, ErrorDomain::Qemu, err.to_string()).caused_by(err)
 }

@@ -1,0 +1,110 @@
+//! The guest's screen as a picture.
+
+use super::Call;
+use crate::Driver;
+use crate::flags;
+use crate::lifecycle::{COMMAND_WAIT, monitor_error};
+use daemon::Routes;
+use error::{Code, Domain, Error, Result};
+use protocol::remote;
+use protocol::remote::procedure::DomainScreenshot;
+use std::io::Read;
+
+pub(super) fn routes(routes: &mut Routes<Driver>) {
+    routes.on::<DomainScreenshot, _>(screenshot);
+}
+
+/// How much is passed on in one packet.
+const CHUNK: usize = 256 * 1024;
+
+async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<remote::DomainScreenshotRet> {
+    flags::check("virDomainScreenshot", args.flags, 0)?;
+    let state = call.driver.domains.find(&args.dom)?.state();
+    let live = state.running()?;
+    let model = live.document.parse()?;
+    let invalid = |text: String| Error::new(Code::InvalidArg, Domain::Qemu, text);
+    if model.devices.videos.is_empty() {
+        return Err(invalid("no screens to take screenshot from".to_owned()));
+    }
+    // Screens are counted over all adapters, each with as many as it has heads.
+    let mut left = args.screen;
+    let found = model.devices.videos.iter().find_map(|video| {
+        let heads = video.model.as_ref().and_then(|model| model.heads).unwrap_or(1);
+        if left < heads {
+            return video.info.alias_name().map(|alias| (alias.to_owned(), left));
+        }
+        left -= heads;
+        None
+    });
+    let (alias, head) = found.ok_or_else(|| invalid(format!("no screen {}", args.screen)))?;
+    let folder = live
+        .monitor_path
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .unwrap_or_default();
+    // QEMU writes it as its own user, which owns this folder.
+    let file = folder.join(format!("screenshot-{}.ppm", uuid::Uuid::new_v4()));
+    let name = file.display().to_string();
+    let device = (model.devices.videos.len() > 1 || head > 0).then_some((alias.as_str(), head));
+    let taken = live
+        .monitor()?
+        .screendump(&name, device, COMMAND_WAIT)
+        .await
+        .map_err(monitor_error);
+    let opened = call
+        .driver
+        .blocking(move || {
+            let opened = std::fs::File::open(&file);
+            // It stays readable through its descriptor and leaves nothing behind.
+            let _ = std::fs::remove_file(&file);
+            Ok(opened)
+        })
+        .await?;
+    taken?;
+    let mut opened = opened.map_err(|err| {
+        Error::new(
+            Code::OperationFailed,
+            Domain::Qemu,
+            format!("cannot read the picture: {err}"),
+        )
+        .caused_by(err)
+    })?;
+    let stream = call.open_stream()?;
+    let driver = std::sync::Arc::clone(&call.driver);
+    tokio::spawn(async move {
+        loop {
+            let read = driver
+                .blocking(move || {
+                    let mut buffer = vec![0; CHUNK];
+                    let count = opened.read(&mut buffer).map_err(|err| {
+                        Error::new(
+                            Code::OperationFailed,
+                            Domain::Qemu,
+                            format!("cannot read the picture: {err}"),
+                        )
+                        .caused_by(err)
+                    })?;
+                    buffer.truncate(count);
+                    Ok((opened, buffer))
+                })
+                .await;
+            match read {
+                Ok((file, bytes)) => {
+                    if bytes.is_empty() {
+                        // The client has all of it, or is gone.
+                        let _ = stream.finish().await;
+                        return;
+                    }
+                    opened = file;
+                    if stream.send(bytes.into()).await.is_err() {
+                        return;
+                    }
+                }
+                Err(err) => return stream.abort(&err),
+            }
+        }
+    });
+    Ok(remote::DomainScreenshotRet {
+        mime: Some("image/x-portable-pixmap".to_owned()),
+    })
+}
