@@ -1,71 +1,141 @@
-//! The guest's clock and its timers.
+//! The guest's time and power management: `-rtc` and settings of the board's own devices.
 
-use super::cannot;
-use super::options::CommandBuilder;
+use super::line::{KeyValues, Line, incomplete, unsupported};
+use super::machine::Board;
 use error::Result;
-use model::domain::Domain;
-use model::domain::clock::{Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
-use xml::YesNo;
+use jiff::Timestamp;
+use model::domain::clock::{
+    Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, Timer, TimerName, TimerTrack,
+};
 
-/// The real-time clock, and timers that are switched on or off.
-pub(super) fn clock(command: &mut CommandBuilder, domain: &Domain) -> Result<()> {
-    let Some(clock) = domain.clock.as_deref() else { return Ok(()) };
-    let mut rtc = format!("base={}", base(clock)?);
-    for timer in clock.timers.iter().filter(|timer| timer.name == TimerName::Rtc) {
-        match timer.track {
-            Some(TimerTrack::Guest) => rtc.push_str(",clock=vm"),
-            Some(TimerTrack::Realtime) => rtc.push_str(",clock=rt"),
-            Some(TimerTrack::Wall) => rtc.push_str(",clock=host"),
-            _ => {}
-        }
-        match timer.tickpolicy {
-            Some(TickPolicy::Catchup) => rtc.push_str(",driftfix=slew"),
-            None | Some(TickPolicy::Delay) => {}
-            Some(other) => return Err(cannot(format!("<timer name='rtc' tickpolicy='{other}'> is not supported"))),
-        }
-    }
-    command.add("-rtc", rtc);
-    for timer in &clock.timers {
-        match timer.name {
-            TimerName::Pit => match timer.tickpolicy {
-                None | Some(TickPolicy::Delay) => command.add("-global", "kvm-pit.lost_tick_policy=delay".to_owned()),
-                Some(TickPolicy::Discard) => command.add("-global", "kvm-pit.lost_tick_policy=discard".to_owned()),
-                Some(other) => return Err(cannot(format!("<timer name='pit' tickpolicy='{other}'> is not supported"))),
-            },
-            TimerName::Hpet => {
-                if timer.tickpolicy.is_some_and(|policy| policy != TickPolicy::Delay) {
-                    return Err(cannot("<timer name='hpet'>: only tickpolicy='delay' is supported"));
+impl Line<'_> {
+    /// `-rtc` and the timers.
+    pub(super) fn clock(&mut self) -> Result<()> {
+        let default = Clock::default();
+        let clock = self.domain.clock.as_deref().unwrap_or(&default);
+        let mut rtc = KeyValues::new().set("base", base(clock)?);
+        let timer = |name: TimerName| clock.timers.iter().find(|timer| timer.name == name);
+        if let Some(timer) = timer(TimerName::Rtc) {
+            match timer.track {
+                Some(TimerTrack::Guest) => rtc.put("clock", "vm"),
+                Some(TimerTrack::Wall) => rtc.put("clock", "host"),
+                Some(TimerTrack::RealTime) => rtc.put("clock", "rt"),
+                Some(TimerTrack::Boot) => {
+                    return Err(unsupported("<timer name='rtc' track='boot'> is for Xen guests"));
                 }
-                if let Some(present) = timer.present {
-                    command.add("-machine", format!("hpet={}", if present == YesNo::Yes { "on" } else { "off" }));
-                }
+                None => {}
             }
-            TimerName::Rtc | TimerName::Kvmclock | TimerName::HypervClock | TimerName::Tsc => {}
-            other => return Err(cannot(format!("<timer name='{other}'> is not supported"))),
+            match timer.tickpolicy {
+                Some(TickPolicy::CatchUp) => rtc.put("driftfix", "slew"),
+                None | Some(TickPolicy::Delay) => {}
+                Some(_) => return Err(policy(timer)),
+            }
         }
+        self.option("-rtc", rtc.finish());
+        if let Some(pit) = timer(TimerName::Pit) {
+            match pit.tickpolicy {
+                None => {}
+                Some(TickPolicy::Delay) => {
+                    // Without the kernel's timer there is nothing to set: this is what QEMU's own does.
+                    if self.caps.has_property("kvm-pit", "lost_tick_policy") {
+                        self.option("-global", "kvm-pit.lost_tick_policy=delay");
+                    }
+                }
+                Some(TickPolicy::CatchUp) => {
+                    return Err(unsupported(
+                        "<timer name='pit'>: QEMU cannot catch up missed ticks",
+                    ));
+                }
+                Some(TickPolicy::Discard) => {
+                    if self.caps.has_property("kvm-pit", "lost_tick_policy") {
+                        self.option("-global", "kvm-pit.lost_tick_policy=discard");
+                    } else {
+                        return Err(policy(pit));
+                    }
+                }
+                Some(TickPolicy::Merge) => return Err(policy(pit)),
+            }
+        }
+        for timer in &clock.timers {
+            if matches!(timer.name, TimerName::Platform | TimerName::ArmVtimer) {
+                return Err(unsupported(
+                    "<timer>: machines of this architecture have no 'platform' or 'armvtimer'",
+                ));
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Sleep states.
+    pub(super) fn power(&mut self) -> Result<()> {
+        let Some(pm) = &self.domain.pm else { return Ok(()) };
+        let board = Board::of(self.domain);
+        let device = match board {
+            Board::Q35 => "ICH9-LPC",
+            Board::I440fx => "PIIX4_PM",
+            Board::Microvm | Board::Other => {
+                return Err(unsupported("<pm>: this machine has no sleep states"));
+            }
+        };
+        for (name, state) in [
+            ("disable_s3", &pm.suspend_to_mem),
+            ("disable_s4", &pm.suspend_to_disk),
+        ] {
+            if let Some(enabled) = state.as_ref().and_then(|state| state.enabled) {
+                self.option(
+                    "-global",
+                    format!("{device}.{name}={}", i32::from(!enabled.is_yes())),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn policy(timer: &Timer) -> error::Error {
+    unsupported(format!(
+        "<timer name='{}'>: this tick policy is not supported",
+        match timer.name {
+            TimerName::Rtc => "rtc",
+            _ => "pit",
+        }
+    ))
 }
 
 fn base(clock: &Clock) -> Result<String> {
-    let at = |seconds: i64| -> Result<String> {
-        let time = jiff::Timestamp::from_second(seconds).map_err(|err| cannot(format!("<clock>: {err}")))?;
+    let moment = |seconds: i64| {
+        let time =
+            Timestamp::from_second(seconds).map_err(|_| unsupported("<clock>: the time is out of range"))?;
         Ok(time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+    };
+    let adjustment = match clock.adjustment {
+        Some(Adjustment::Seconds(seconds)) => Some(seconds),
+        Some(Adjustment::Reset) | None => None,
     };
     match clock.offset.unwrap_or(ClockOffset::Utc) {
         ClockOffset::Utc => Ok("utc".to_owned()),
         ClockOffset::LocalTime => Ok("localtime".to_owned()),
-        ClockOffset::Variable => {
-            if clock.basis == Some(ClockBasis::LocalTime) {
-                return Err(cannot("<clock offset='variable' basis='localtime'> is not supported yet"));
-            }
-            let seconds = match clock.adjustment {
-                Some(Adjustment::Seconds(seconds)) => seconds,
-                _ => 0,
-            };
-            at(jiff::Timestamp::now().as_second().saturating_add(seconds))
+        // The caller's environment names the zone.
+        ClockOffset::Timezone => Ok("localtime".to_owned()),
+        ClockOffset::Absolute => {
+            let start = clock
+                .start
+                .ok_or_else(|| incomplete("<clock offset='absolute'> has no start"))?;
+            moment(i64::try_from(start).unwrap_or(i64::MAX))
         }
-        ClockOffset::Absolute => at(i64::try_from(clock.start.unwrap_or(0)).unwrap_or(0)),
-        ClockOffset::Timezone => Err(cannot("<clock offset='timezone'> is not supported yet")),
+        ClockOffset::Variable => {
+            let basis = match clock.basis {
+                Some(ClockBasis::LocalTime) => local_offset()?,
+                Some(ClockBasis::Utc) | None => 0,
+            };
+            let now = Timestamp::now().as_second();
+            moment(now.saturating_add(basis).saturating_add(adjustment.unwrap_or(0)))
+        }
     }
+}
+
+/// Seconds by which local time is ahead of UTC.
+fn local_offset() -> Result<i64> {
+    let zone = jiff::tz::TimeZone::system();
+    Ok(i64::from(zone.to_offset(Timestamp::now()).seconds()))
 }

@@ -1,214 +1,342 @@
-//! Processors: model, features, topology, and I/O threads.
+//! `-cpu` and `-smp`: the processors' model, features, and how many there are.
 
-use super::options::{CommandBuilder, Properties};
-use super::{cannot, machine};
-use crate::binary::{Accel, BinaryCaps};
+use super::line::{KeyValues, Line, on_off, unsupported};
 use error::Result;
 use model::domain::Domain;
 use model::domain::clock::TimerName;
-use model::domain::cpu::{Cpu, CpuFeaturePolicy, CpuMode, MaxPhysAddrMode};
-use model::domain::features::{Hyperv, HypervMode};
-use xml::{OnOff, YesNo};
+use model::domain::cpu::{Cpu, CpuCacheMode, CpuFeaturePolicy, CpuMode, MaxPhysAddrMode};
+use model::domain::features::{Features, Hyperv, HypervMode, Switch};
+use xml::OnOff;
 
-/// Model and features.
-pub(super) fn cpu(command: &mut CommandBuilder, domain: &Domain, caps: &BinaryCaps) -> Result<()> {
-    let accel = machine::accel(domain);
-    let cpu = domain.cpu.as_deref();
-    let mut text = match cpu {
-        Some(cpu) => model(cpu, accel, caps)?,
-        None => String::new(),
-    };
-    if text.is_empty() {
-        // Nothing is said of the model, but maybe of features: they need one to hang on.
-        text.push_str("qemu64");
-        if extras(domain).is_empty() {
-            return Ok(());
-        }
-    }
-    for extra in extras(domain) {
-        text.push(',');
-        text.push_str(&extra);
-    }
-    command.add("-cpu", text);
-    Ok(())
+/// How many processors the topology has room for.
+pub(super) fn topology_processors(domain: &Domain) -> u32 {
+    let topology = domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
+    topology
+        .and_then(|topology| topology.processors())
+        .unwrap_or(domain.vcpu.maximum)
 }
 
-fn model(cpu: &Cpu, accel: Accel, caps: &BinaryCaps) -> Result<String> {
-    let mut text = match cpu.mode {
-        Some(CpuMode::HostPassthrough) if accel != Accel::Kvm => {
-            return Err(cannot("CPU mode 'host-passthrough' for x86_64 qemu domain on x86_64 host is not supported by hypervisor"));
-        }
-        Some(CpuMode::HostPassthrough) => {
-            let mut text = "host".to_owned();
-            if let Some(migratable) = cpu.migratable {
-                text.push_str(&format!(",migratable={migratable}"));
-            }
-            text
-        }
-        Some(CpuMode::Maximum) => "max".to_owned(),
-        Some(CpuMode::HostModel) => host_model(accel, caps)?,
-        Some(CpuMode::Custom) | None => {
-            let name = cpu.model.as_ref().and_then(|model| model.name.as_deref());
-            let Some(name) = name else { return Ok(String::new()) };
-            let known = caps.accel(accel).and_then(|offers| offers.cpu(name)).is_some();
-            if !known {
-                return Err(cannot(format!("<cpu><model>: '{name}' is not a model of emulator '{}'", caps.path.display())));
-            }
-            name.to_owned()
-        }
-    };
-    if let Some(vendor) = cpu.model.as_ref().and_then(|model| model.vendor_id.as_deref()) {
-        text.push_str(&format!(",vendor={vendor}"));
+/// QEMU's name for a feature that libvirt's catalogue calls otherwise.
+fn qemu_feature(name: &str) -> std::borrow::Cow<'_, str> {
+    match name {
+        "cmp_legacy" => "cmp-legacy".into(),
+        "ds_cpl" => "ds-cpl".into(),
+        "fxsr_opt" => "fxsr-opt".into(),
+        "kvm_pv_eoi" => "kvm-pv-eoi".into(),
+        "kvm_pv_unhalt" => "kvm-pv-unhalt".into(),
+        "lahf_lm" => "lahf-lm".into(),
+        "nodeid_msr" => "nodeid-msr".into(),
+        "perfctr_core" => "perfctr-core".into(),
+        "perfctr_nb" => "perfctr-nb".into(),
+        "tsc_adjust" => "tsc-adjust".into(),
+        "tsc_scale" => "tsc-scale".into(),
+        "vmcb_clean" => "vmcb-clean".into(),
+        "flushbyasid" => "flushbyasid".into(),
+        "pause_filter" => "pause-filter".into(),
+        "nrip_save" => "nrip-save".into(),
+        "svm_lock" => "svm-lock".into(),
+        "hv-crash" => name.into(),
+        _ => name.replace('_', "-").into(),
     }
-    for feature in &cpu.features {
-        let state = match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
-            CpuFeaturePolicy::Force | CpuFeaturePolicy::Require => "on",
-            CpuFeaturePolicy::Disable | CpuFeaturePolicy::Forbid => "off",
-            // What the host has is not asked for here, so it is left to QEMU.
-            CpuFeaturePolicy::Optional => continue,
+}
+
+impl Line<'_> {
+    /// `-cpu`
+    pub(super) fn cpu(&mut self) -> Result<()> {
+        let cpu = self.domain.cpu.as_deref();
+        let features = self.domain.features.as_deref();
+        let mut option = KeyValues::new();
+        match cpu {
+            Some(cpu)
+                if cpu.mode.is_some() || cpu.model.as_ref().is_some_and(|model| model.name.is_some()) =>
+            {
+                option = self.model(cpu, option)?;
+            }
+            _ => option = option.word(default_model(self.domain)),
+        }
+        self.timers(&mut option)?;
+        if let Some(eoi) = features
+            .and_then(|features| features.apic.as_ref())
+            .and_then(|apic| apic.eoi)
+        {
+            option.put("kvm-pv-eoi", on_off(eoi.is_on()));
+        }
+        if let Some(spinlock) = features.and_then(|features| features.pvspinlock) {
+            option.put("kvm-pv-unhalt", on_off(spinlock.is_on()));
+        }
+        if let Some(features) = features {
+            hyperv(features, &mut option)?;
+            for panic in &self.domain.devices.panics {
+                if panic.model == Some(model::domain::devices::watchdog::PanicModel::HyperV) {
+                    option = option.word("hv-crash");
+                }
+            }
+            if let Some(kvm) = features.kvm.as_deref() {
+                if kvm.hidden.is_some_and(Switch::is_on) {
+                    option.put("kvm", "off");
+                }
+                if kvm.hint_dedicated.is_some_and(Switch::is_on) {
+                    option.put("kvm-hint-dedicated", "on");
+                }
+                if kvm.poll_control.is_some_and(Switch::is_on) {
+                    option.put("kvm-poll-control", "on");
+                }
+                if kvm.pv_ipi.is_some_and(|ipi| !ipi.is_on()) {
+                    option.put("kvm-pv-ipi", "off");
+                }
+            }
+            if let Some(pmu) = features.pmu {
+                option.put("pmu", on_off(pmu.is_on()));
+            }
+            if features.msrs.is_some() && !self.is_kvm() {
+                return Err(unsupported(
+                    "<msrs>: only the kernel's virtualisation can handle unknown registers",
+                ));
+            }
+        } else if self
+            .domain
+            .devices
+            .panics
+            .iter()
+            .any(|panic| panic.model == Some(model::domain::devices::watchdog::PanicModel::HyperV))
+        {
+            option = option.word("hv-crash");
+        }
+        if let Some(cache) = cpu.and_then(|cpu| cpu.cache.as_ref()) {
+            let host =
+                cpu.is_some_and(|cpu| matches!(cpu.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum)));
+            match cache.mode {
+                CpuCacheMode::Emulate => {
+                    option.put("l3-cache", "on");
+                    if host {
+                        option.put("host-cache-info", "off");
+                    }
+                }
+                CpuCacheMode::Passthrough => {
+                    option.put("host-cache-info", "on");
+                    option.put("l3-cache", "off");
+                }
+                CpuCacheMode::Disable => {
+                    if host {
+                        option.put("host-cache-info", "off");
+                    }
+                    option.put("l3-cache", "off");
+                }
+            }
+        }
+        if let Some(address) = cpu.and_then(|cpu| cpu.max_phys_addr.as_ref()) {
+            match address.mode {
+                MaxPhysAddrMode::Passthrough => {
+                    option.put("host-phys-bits", "on");
+                    if let Some(limit) = address.limit {
+                        option.put("host-phys-bits-limit", limit);
+                    }
+                }
+                MaxPhysAddrMode::Emulate => match address.bits {
+                    Some(bits) => option.put("phys-bits", bits),
+                    None => option.put("host-phys-bits", "off"),
+                },
+            }
+        }
+        self.option("-cpu", option.finish());
+        Ok(())
+    }
+
+    fn model(&self, cpu: &Cpu, option: KeyValues) -> Result<KeyValues> {
+        let mut option = match cpu.mode {
+            Some(CpuMode::HostPassthrough) => {
+                if !self.is_kvm() {
+                    return Err(unsupported(
+                        "<cpu mode='host-passthrough'> needs <domain type='kvm'>",
+                    ));
+                }
+                option
+                    .word("host")
+                    .maybe("migratable", cpu.migratable.map(|it| on_off(it.is_on())))
+            }
+            Some(CpuMode::Maximum) => option
+                .word("max")
+                .maybe("migratable", cpu.migratable.map(|it| on_off(it.is_on()))),
+            Some(CpuMode::HostModel) if cpu.model.as_ref().is_none_or(|model| model.name.is_none()) => {
+                // What the host's model is made of is told by the capabilities at start; QEMU's own idea of it is near.
+                if self.is_kvm() {
+                    option.word("host")
+                } else {
+                    option.word("max")
+                }
+            }
+            _ => {
+                let model = cpu.model.as_ref().and_then(|model| model.name.as_deref());
+                let mut option = option.word(model.unwrap_or_else(|| default_model(self.domain)));
+                if let Some(vendor) = cpu.model.as_ref().and_then(|model| model.vendor_id.as_deref()) {
+                    option.put("vendor", vendor);
+                }
+                option
+            }
         };
-        text.push_str(&format!(",{}={state}", feature.name));
-    }
-    if let Some(bits) = cpu.max_phys_addr.as_ref() {
-        match (bits.mode, bits.bits) {
-            (MaxPhysAddrMode::Emulate, Some(bits)) => text.push_str(&format!(",phys-bits={bits}")),
-            (MaxPhysAddrMode::Passthrough, _) => text.push_str(",host-phys-bits=on"),
-            (MaxPhysAddrMode::Emulate, None) => {}
+        for feature in &cpu.features {
+            let on = match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
+                CpuFeaturePolicy::Force | CpuFeaturePolicy::Require => true,
+                CpuFeaturePolicy::Disable | CpuFeaturePolicy::Forbid => false,
+                // Whether the host has it is decided before the start.
+                CpuFeaturePolicy::Optional => continue,
+            };
+            let name = qemu_feature(&feature.name);
+            // QEMU dropped these names; they can only be off.
+            if matches!(
+                name.as_ref(),
+                "cmt" | "mbm-total" | "mbm-local" | "osxsave" | "ospke"
+            ) {
+                continue;
+            }
+            option.put(&name, on_off(on));
         }
+        Ok(option)
     }
-    if let Some(cache) = cpu.cache.as_ref() {
-        use model::domain::cpu::CpuCacheMode;
-        match cache.mode {
-            CpuCacheMode::Emulate => text.push_str(",l3-cache=on"),
-            CpuCacheMode::Passthrough => text.push_str(",host-cache-info=on,l3-cache=off"),
-            CpuCacheMode::Disable => text.push_str(",l3-cache=off,host-cache-info=off"),
-        }
-    }
-    Ok(text)
-}
 
-/// The richest processor that the host can give a guest, as the binary told it.
-fn host_model(accel: Accel, caps: &BinaryCaps) -> Result<String> {
-    let best = caps.accel(accel).and_then(|offers| offers.best.as_ref());
-    let best = best.ok_or_else(|| cannot("CPU mode 'host-model' is not supported by this emulator"))?;
-    Ok(match accel {
-        Accel::Kvm => "host".to_owned(),
-        Accel::Tcg => {
-            let _ = best;
-            "max".to_owned()
-        }
-    })
-}
-
-/// What other elements say of the processor.
-fn extras(domain: &Domain) -> Vec<String> {
-    let mut extras = Vec::new();
-    if let Some(clock) = domain.clock.as_deref() {
+    /// Timers that are features of the processor.
+    fn timers(&self, option: &mut KeyValues) -> Result<()> {
+        let Some(clock) = self.domain.clock.as_deref() else {
+            return Ok(());
+        };
         for timer in &clock.timers {
-            match (timer.name, timer.present) {
-                (TimerName::Kvmclock, Some(present)) => extras.push(format!("kvmclock={}", switch(present))),
-                (TimerName::HypervClock, Some(YesNo::Yes)) => extras.push("hv-time=on".to_owned()),
-                (TimerName::Tsc, _) => extras.extend(timer.frequency.map(|hertz| format!("tsc-frequency={hertz}"))),
+            match timer.name {
+                TimerName::KvmClock => {
+                    if let Some(present) = timer.present {
+                        option.put("kvmclock", on_off(present.is_yes()));
+                    }
+                }
+                TimerName::HypervClock if timer.present.is_some_and(|present| present.is_yes()) => {
+                    option.put("hv-time", "on");
+                }
+                TimerName::Tsc => {
+                    if let Some(frequency) = timer.frequency {
+                        option.put("tsc-frequency", frequency);
+                    }
+                }
                 _ => {}
             }
         }
+        Ok(())
     }
-    let Some(features) = domain.features.as_deref() else { return extras };
-    if let Some(state) = features.apic.as_ref().and_then(|apic| apic.eoi) {
-        extras.push(format!("kvm-pv-eoi={state}"));
-    }
-    if let Some(state) = features.pvspinlock.as_ref().and_then(|one| one.state) {
-        extras.push(format!("kvm-pv-unhalt={state}"));
-    }
-    if let Some(hyperv) = features.hyperv.as_deref() {
-        hyperv_features(hyperv, &mut extras);
-    }
-    if let Some(kvm) = features.kvm.as_deref() {
-        let on = |one: Option<&model::domain::features::Switch>| one.and_then(|one| one.state) == Some(OnOff::On);
-        if on(kvm.hidden.as_ref()) {
-            extras.push("kvm=off".to_owned());
+
+    /// `-smp`
+    pub(super) fn smp(&mut self) -> Result<()> {
+        let (vcpu, topology) = (
+            &self.domain.vcpu,
+            self.domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref()),
+        );
+        if self.domain.vcpus.as_ref().is_some_and(|vcpus| {
+            vcpus.vcpus.iter().any(|one| {
+                one.hotpluggable.is_some_and(|yes| yes.is_yes())
+                    && one.enabled.is_yes()
+                    && one.id >= vcpu.current()
+            })
+        }) {
+            return Err(unsupported(
+                "<vcpus>: processors that are plugged in out of order are not supported yet",
+            ));
         }
-        if on(kvm.hint_dedicated.as_ref()) {
-            extras.push("kvm-hint-dedicated=on".to_owned());
+        let present = match &self.domain.vcpus {
+            // Pluggable processors are plugged in once the monitor answers.
+            Some(vcpus) => {
+                let fixed = vcpus
+                    .vcpus
+                    .iter()
+                    .filter(|one| one.enabled.is_yes() && !one.hotpluggable.is_some_and(|yes| yes.is_yes()));
+                u32::try_from(fixed.count()).unwrap_or(u32::MAX)
+            }
+            None => vcpu.current(),
+        };
+        let mut smp = KeyValues::new().word(present);
+        let most = vcpu.maximum;
+        if most != present {
+            smp.put("maxcpus", most);
         }
-        if on(kvm.poll_control.as_ref()) {
-            extras.push("kvm-poll-control=on".to_owned());
+        match topology {
+            Some(topology) => {
+                smp.put("sockets", topology.sockets);
+                smp.put("dies", topology.dies.unwrap_or(1));
+                smp.put("clusters", topology.clusters.unwrap_or(1));
+                smp.put("cores", topology.cores);
+                smp.put("threads", topology.threads);
+            }
+            None => {
+                smp.put("sockets", most);
+                smp.put("cores", 1);
+                smp.put("threads", 1);
+            }
         }
+        self.option("-smp", smp.finish());
+        Ok(())
     }
-    if let Some(pmu) = features.pmu.as_ref().and_then(|pmu| pmu.state) {
-        extras.push(format!("pmu={pmu}"));
-    }
-    extras
 }
 
-fn switch(value: YesNo) -> OnOff {
-    if value == YesNo::Yes { OnOff::On } else { OnOff::Off }
+/// The processor of a guest whose document names none.
+fn default_model(domain: &Domain) -> &'static str {
+    if domain.os.r#type.arch.as_deref() == Some("i686") {
+        "qemu32"
+    } else {
+        "qemu64"
+    }
 }
 
-fn hyperv_features(hyperv: &Hyperv, extras: &mut Vec<String>) {
+fn hyperv(features: &Features, option: &mut KeyValues) -> Result<()> {
+    let Some(hyperv) = features.hyperv.as_deref() else {
+        return Ok(());
+    };
     if hyperv.mode == Some(HypervMode::Passthrough) {
-        extras.push("hv-passthrough=on".to_owned());
-        return;
+        option.put("hv-passthrough", "on");
     }
-    let mut on = |one: Option<OnOff>, name: &str| {
-        if one == Some(OnOff::On) {
-            extras.push(format!("{name}=on"));
+    let Hyperv {
+        relaxed,
+        vapic,
+        vpindex,
+        runtime,
+        synic,
+        reset,
+        frequencies,
+        ..
+    } = hyperv;
+    let switch = |option: &mut KeyValues, name: &str, switch: Option<Switch>| {
+        if switch.is_some_and(Switch::is_on) {
+            option.put(name, "on");
         }
     };
-    let state = |one: &Option<model::domain::features::Switch>| one.as_ref().and_then(|one| one.state);
-    on(state(&hyperv.relaxed), "hv-relaxed");
-    on(state(&hyperv.vapic), "hv-vapic");
-    if let Some(spinlocks) = hyperv.spinlocks.as_ref()
-        && spinlocks.state == Some(OnOff::On)
+    switch(option, "hv-relaxed", *relaxed);
+    switch(option, "hv-vapic", *vapic);
+    if let Some(spinlocks) = hyperv
+        .spinlocks
+        .as_ref()
+        .filter(|it| it.switch.state == OnOff::On)
     {
-        extras.push(format!("hv-spinlocks=0x{:x}", spinlocks.retries.unwrap_or(0xfff)));
+        let retries = spinlocks
+            .retries
+            .ok_or_else(|| unsupported("<spinlocks> needs retries"))?;
+        option.put("hv-spinlocks", format!("{retries:#x}"));
     }
-    let mut on = |one: Option<OnOff>, name: &str| {
-        if one == Some(OnOff::On) {
-            extras.push(format!("{name}=on"));
-        }
-    };
-    on(state(&hyperv.vpindex), "hv-vpindex");
-    on(state(&hyperv.runtime), "hv-runtime");
-    on(state(&hyperv.synic), "hv-synic");
-    on(hyperv.stimer.as_ref().and_then(|one| one.state), "hv-stimer");
-    on(state(&hyperv.reset), "hv-reset");
-    on(state(&hyperv.frequencies), "hv-frequencies");
-    on(state(&hyperv.reenlightenment), "hv-reenlightenment");
-    on(hyperv.tlbflush.as_ref().and_then(|one| one.state), "hv-tlbflush");
-    on(state(&hyperv.ipi), "hv-ipi");
-    on(state(&hyperv.evmcs), "hv-evmcs");
-    on(state(&hyperv.avic), "hv-avic");
-    if let Some(vendor) = hyperv.vendor_id.as_ref()
-        && vendor.state == Some(OnOff::On)
-        && let Some(value) = vendor.value.as_deref()
-    {
-        extras.push(format!("hv-vendor-id={value}"));
+    switch(option, "hv-vpindex", *vpindex);
+    switch(option, "hv-runtime", *runtime);
+    switch(option, "hv-synic", *synic);
+    if let Some(stimer) = &hyperv.stimer {
+        switch(option, "hv-stimer", Some(stimer.switch));
+        switch(option, "hv-stimer-direct", stimer.direct);
     }
-}
-
-/// Sockets, cores and threads.
-pub(super) fn topology(command: &mut CommandBuilder, domain: &Domain) {
-    let vcpu = &domain.vcpu;
-    let mut text = vcpu.current().to_string();
-    if vcpu.current() < vcpu.maximum {
-        text.push_str(&format!(",maxcpus={}", vcpu.maximum));
+    switch(option, "hv-reset", *reset);
+    if let Some(vendor) = hyperv.vendor_id.as_ref().filter(|it| it.switch.is_on()) {
+        option.put("hv-vendor-id", vendor.value.as_deref().unwrap_or_default());
     }
-    match domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref()) {
-        Some(topology) => {
-            text.push_str(&format!(",sockets={}", topology.sockets));
-            text.push_str(&topology.dies.map(|dies| format!(",dies={dies}")).unwrap_or_default());
-            text.push_str(&topology.clusters.map(|clusters| format!(",clusters={clusters}")).unwrap_or_default());
-            text.push_str(&format!(",cores={},threads={}", topology.cores, topology.threads));
-        }
-        None => text.push_str(&format!(",sockets={},cores=1,threads=1", vcpu.maximum)),
+    switch(option, "hv-frequencies", *frequencies);
+    switch(option, "hv-reenlightenment", hyperv.reenlightenment);
+    if let Some(flush) = &hyperv.tlbflush {
+        switch(option, "hv-tlbflush", Some(flush.switch));
+        switch(option, "hv-tlbflush-direct", flush.direct);
+        switch(option, "hv-tlbflush-ext", flush.extended);
     }
-    command.add("-smp", text);
-}
-
-/// I/O threads.
-pub(super) fn iothreads(command: &mut CommandBuilder, domain: &Domain) {
-    for id in 1..=domain.iothreads.unwrap_or(0) {
-        command.json("-object", Properties::object("iothread", &format!("iothread{id}")));
-    }
+    switch(option, "hv-ipi", hyperv.ipi);
+    switch(option, "hv-evmcs", hyperv.evmcs);
+    switch(option, "hv-avic", hyperv.avic);
+    switch(option, "hv-emsr-bitmap", hyperv.emsr_bitmap);
+    switch(option, "hv-xmm-input", hyperv.xmm_input);
+    Ok(())
 }

@@ -15,13 +15,26 @@ pub(super) struct Line<'a> {
     pub(super) caps: &'a BinaryCaps,
     pub(super) context: &'a CommandContext,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     /// How many sets of descriptors there are.
     fd_sets: u32,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(domain: &'a Domain, caps: &'a BinaryCaps, context: &'a CommandContext) -> Self {
-        Self { domain, caps, context, arguments: Vec::new(), fd_sets: 0 }
+        Self {
+            domain,
+            caps,
+            context,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            fd_sets: 0,
+        }
+    }
+
+    /// A variable of QEMU's environment.
+    pub(super) fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// An option without value.
@@ -51,7 +64,10 @@ impl<'a> Line<'a> {
             && let Some(id) = props.0.get("id").and_then(Value::as_str).map(str::to_owned)
         {
             for device in overrides.devices.iter().filter(|device| device.alias == id) {
-                device.properties.iter().for_each(|property| props.overridden(property));
+                device
+                    .properties
+                    .iter()
+                    .for_each(|property| props.overridden(property));
             }
         }
         self.option("-device", props.to_string());
@@ -61,14 +77,25 @@ impl<'a> Line<'a> {
     pub(super) fn fd_set(&mut self, number: i32, opaque: &str) -> String {
         let set = self.fd_sets;
         self.fd_sets += 1;
-        self.option("-add-fd", KeyValues::new().set("set", set).set("fd", number).set("opaque", opaque).finish());
+        self.option(
+            "-add-fd",
+            KeyValues::new()
+                .set("set", set)
+                .set("fd", number)
+                .set("opaque", opaque)
+                .finish(),
+        );
         format!("/dev/fdset/{set}")
     }
 
     /// The descriptors the caller gave for a device.
     pub(super) fn descriptors(&self, alias: &str, role: Role) -> &'a [i32] {
         let wanted = |named: &&Named| named.alias == alias && named.role == role;
-        self.context.descriptors.iter().find(wanted).map_or(&[], |named| named.numbers.as_slice())
+        self.context
+            .descriptors
+            .iter()
+            .find(wanted)
+            .map_or(&[], |named| named.numbers.as_slice())
     }
 
     /// The first of them.
@@ -77,8 +104,17 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn finish(self) -> CommandLine {
-        let binary = self.domain.devices.emulator.as_ref().map_or_else(|| self.caps.path.clone(), PathBuf::from);
-        CommandLine { binary, arguments: self.arguments, environment: Vec::new() }
+        let binary = self
+            .domain
+            .devices
+            .emulator
+            .as_ref()
+            .map_or_else(|| self.caps.path.clone(), PathBuf::from);
+        CommandLine {
+            binary,
+            arguments: self.arguments,
+            environment: self.environment,
+        }
     }
 }
 
@@ -127,6 +163,10 @@ impl Props {
 
     pub(super) fn put(&mut self, key: &str, value: impl Into<Value>) {
         self.0.insert(key.to_owned(), value.into());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn overridden(&mut self, property: &QemuProperty) {
@@ -219,7 +259,11 @@ mod tests {
 
     #[test]
     fn a_comma_in_a_value_ends_nothing() {
-        let text = KeyValues::new().word("socket").set("path", "/a,b=c").set("id", 1).finish();
+        let text = KeyValues::new()
+            .word("socket")
+            .set("path", "/a,b=c")
+            .set("id", 1)
+            .finish();
         assert_eq!(text, "socket,path=/a,,b=c,id=1");
         let json = Props::driver("file").set("filename", "/a\",\"x\":1").to_string();
         assert_eq!(json, r#"{"driver":"file","filename":"/a\",\"x\":1"}"#);

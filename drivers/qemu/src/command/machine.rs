@@ -1,234 +1,226 @@
-//! The machine as a whole: name, board, acceleration, monitor, firmware and boot order.
+//! `-machine`, `-accel` and what belongs to the board as a whole.
 
-use super::options::{CommandBuilder, Properties, escape};
-use super::{CommandContext, cannot};
-use crate::binary::{Accel, BinaryCaps};
+use super::line::{KeyValues, Line, incomplete, on_off, unsupported};
+use super::{firmware, memory};
 use error::Result;
-use model::domain::devices::MemBalloon;
-use model::domain::devices::disk::DiskDevice;
-use model::domain::lifecycle::LifecycleAction;
-use model::domain::os::{BootDevice, LoaderType};
+use model::domain::clock::TimerName;
+use model::domain::devices::iommu::IommuModel;
+use model::domain::devices::memory::MemoryModel;
+use model::domain::devices::sound::SoundModel;
+use model::domain::features::IoapicDriver;
+use model::domain::security::LaunchSecurity;
 use model::domain::{Domain, DomainType};
-use xml::{OnOff, YesNo};
 
-/// Who it is, and that its processors wait for us.
-pub(super) fn identity(command: &mut CommandBuilder, domain: &Domain) {
-    command.add("-name", format!("guest={},debug-threads=on", escape(&domain.name)));
-    command.flag("-S");
+/// Boards that differ in what is part of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Board {
+    /// `pc-i440fx-*`, `pc-0.*`, `pc`
+    I440fx,
+    /// `pc-q35-*`, `q35`
+    Q35,
+    /// `microvm`
+    Microvm,
+    /// `isapc` and all else that has no PCI.
+    Other,
 }
 
-/// Board and acceleration.
-pub(super) fn machine(
-    command: &mut CommandBuilder,
-    domain: &Domain,
-    caps: &BinaryCaps,
-    context: &CommandContext,
-) -> Result<()> {
-    let firmware = firmware(command, domain)?;
-    let name = domain.os.r#type.machine.as_deref().unwrap_or_default();
-    let mut machine = format!("{name},usb=off");
-    let features = domain.features.as_deref();
-    let mut option = |text: String| {
-        machine.push(',');
-        machine.push_str(&text);
-    };
-    if let Some(vmport) = features.and_then(|features| features.vmport.as_ref()) {
-        option(format!("vmport={}", vmport.state.unwrap_or(OnOff::On)));
-    }
-    if let Some(smm) = features.and_then(|features| features.smm.as_ref()) {
-        option(format!("smm={}", smm.state.unwrap_or(OnOff::On)));
-    }
-    if let Some(ps2) = features.and_then(|features| features.ps2.as_ref()) {
-        option(format!("i8042={}", ps2.state.unwrap_or(OnOff::On)));
-    }
-    let dump = match domain.memory.dump_core {
-        Some(wanted) => wanted == OnOff::On,
-        None => context.dump_guest_core,
-    };
-    option(format!("dump-guest-core={}", if dump { "on" } else { "off" }));
-    if let Some(shared) = domain.memory_backing.as_ref().filter(|backing| backing.no_share_pages) {
-        let _ = shared;
-        option("mem-merge=off".to_owned());
-    }
-    for (unit, node) in firmware {
-        option(format!("pflash{unit}={node}"));
-    }
-    if domain.cpu.as_ref().is_none_or(|cpu| cpu.numa.is_none()) {
-        option(format!("memory-backend={}", super::memory::ram_id(domain, caps)));
-    }
-    let on_q35_or_pc = name.starts_with("pc");
-    if on_q35_or_pc {
-        let acpi = features.is_some_and(|features| features.acpi);
-        option(format!("acpi={}", if acpi { "on" } else { "off" }));
-    }
-    command.add("-machine", machine);
-    let accel = if domain.r#type == DomainType::Kvm { "kvm" } else { "tcg" };
-    command.add("-accel", accel.to_owned());
-    Ok(())
-}
-
-/// The acceleration of a domain.
-pub(super) fn accel(domain: &Domain) -> Accel {
-    if domain.r#type == DomainType::Kvm { Accel::Kvm } else { Accel::Tcg }
-}
-
-/// Flash memory with UEFI's code and variables; gives the number of each unit and its node.
-fn firmware(command: &mut CommandBuilder, domain: &Domain) -> Result<Vec<(u32, &'static str)>> {
-    let Some(loader) = domain.os.loader.as_ref() else { return Ok(Vec::new()) };
-    let Some(path) = loader.path.as_deref() else { return Ok(Vec::new()) };
-    if loader.r#type != Some(LoaderType::Pflash) {
-        command.add("-bios", path.to_owned());
-        return Ok(Vec::new());
-    }
-    let word = |format: Option<model::domain::os::FirmwareFormat>| {
-        format.map_or_else(|| "raw".to_owned(), |format| format.to_string())
-    };
-    let mut pflash = |storage: &str, format: &str, file: &str, read_only: bool, kind: String| {
-        command.json(
-            "-blockdev",
-            Properties::default()
-                .with("driver", "file")
-                .with("filename", file)
-                .with("node-name", storage)
-                .with("auto-read-only", true)
-                .with("discard", "unmap"),
-        );
-        command.json(
-            "-blockdev",
-            Properties::default()
-                .with("node-name", format)
-                .with("read-only", read_only)
-                .with("driver", kind)
-                .with("file", storage),
-        );
-    };
-    let read_only = loader.readonly == Some(YesNo::Yes);
-    pflash("libvirt-pflash0-storage", "libvirt-pflash0-format", path, read_only, word(loader.format));
-    let mut units = vec![(0, "libvirt-pflash0-format")];
-    if let Some(nvram) = domain.os.nvram.as_ref() {
-        let Some(path) = nvram.path.as_deref() else {
-            return Err(cannot("<nvram>: only variables in a file are supported"));
-        };
-        pflash("libvirt-pflash1-storage", "libvirt-pflash1-format", path, false, word(nvram.format));
-        units.push((1, "libvirt-pflash1-format"));
-    }
-    Ok(units)
-}
-
-/// SMBIOS tables.
-pub(super) fn smbios(command: &mut CommandBuilder, domain: &Domain) -> Result<()> {
-    use model::domain::os::SmbiosMode;
-    match domain.os.smbios.as_ref().map(|smbios| smbios.mode) {
-        None | Some(SmbiosMode::Emulate) => Ok(()),
-        Some(SmbiosMode::Sysinfo) => super::qemu_namespace::sysinfo(command, domain),
-        Some(mode) => Err(cannot(format!("<smbios mode='{mode}'> is not supported"))),
-    }
-}
-
-/// The monitor, no screen of its own, nothing by default.
-pub(super) fn monitor(command: &mut CommandBuilder, domain: &Domain, context: &CommandContext) {
-    if domain.devices.graphics.is_empty() {
-        command.add("-display", "none".to_owned());
-    }
-    command.flag("-no-user-config");
-    command.flag("-nodefaults");
-    command.add("-chardev", format!("socket,id=charmonitor,fd={},server=on,wait=off", context.monitor_fd));
-    command.add("-mon", "chardev=charmonitor,id=monitor,mode=control".to_owned());
-}
-
-/// Kernel, boot menu, and what a reboot means.
-pub(super) fn boot(command: &mut CommandBuilder, domain: &Domain) -> Result<()> {
-    if domain.on_reboot == Some(LifecycleAction::Destroy) {
-        command.flag("-no-reboot");
-    }
-    command.flag("-no-shutdown");
-    let features = domain.features.as_deref();
-    if let Some(pm) = domain.pm.as_ref() {
-        let bridge = if domain.os.r#type.machine.as_deref().is_some_and(|name| name.starts_with("pc-q35")) {
-            "ICH9-LPC"
-        } else {
-            "PIIX4_PM"
-        };
-        if let Some(enabled) = pm.suspend_to_mem.as_ref().and_then(|sleep| sleep.enabled) {
-            command.add("-global", format!("{bridge}.disable_s3={}", i32::from(enabled == YesNo::No)));
-        }
-        if let Some(enabled) = pm.suspend_to_disk.as_ref().and_then(|sleep| sleep.enabled) {
-            command.add("-global", format!("{bridge}.disable_s4={}", i32::from(enabled == YesNo::No)));
-        }
-    }
-    let _ = features;
-    let mut boot = Vec::new();
-    if let Some(menu) = domain.os.boot_menu.as_ref() {
-        match menu.enable {
-            Some(YesNo::Yes) => {
-                boot.push("menu=on".to_owned());
-                boot.extend(menu.timeout.map(|timeout| format!("splash-time={timeout}")));
-            }
-            Some(YesNo::No) => boot.push("menu=off".to_owned()),
-            None => {}
-        }
-    }
-    if let Some(timeout) = domain.os.bios.as_ref().and_then(|bios| bios.reboot_timeout) {
-        boot.push(format!("reboot-timeout={timeout}"));
-    }
-    boot.push("strict=on".to_owned());
-    command.add("-boot", boot.join(","));
-    if let Some(kernel) = domain.os.kernel.as_deref() {
-        command.add("-kernel", kernel.to_owned());
-    }
-    if let Some(initrd) = domain.os.initrd.as_deref() {
-        command.add("-initrd", initrd.to_owned());
-    }
-    if let Some(cmdline) = domain.os.cmdline.as_deref() {
-        command.add("-append", cmdline.to_owned());
-    }
-    if let Some(dtb) = domain.os.dtb.as_deref() {
-        command.add("-dtb", dtb.to_owned());
-    }
-    Ok(())
-}
-
-/// The place in the boot order of the first device of each class, where `<os>` gives classes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct BootOrder {
-    disk: Option<u32>,
-    cdrom: Option<u32>,
-    floppy: Option<u32>,
-    network: Option<u32>,
-}
-
-impl BootOrder {
-    /// That of a document.
+impl Board {
+    /// The board of a document's machine type.
     pub(super) fn of(domain: &Domain) -> Self {
-        let mut order = Self::default();
-        for (place, boot) in (1..).zip(&domain.os.boot) {
-            let class = match boot.dev {
-                BootDevice::Disk => &mut order.disk,
-                BootDevice::Cdrom => &mut order.cdrom,
-                BootDevice::Floppy => &mut order.floppy,
-                BootDevice::Network => &mut order.network,
-            };
-            class.get_or_insert(place);
+        match domain.os.r#type.machine.as_deref().unwrap_or_default() {
+            "q35" => Self::Q35,
+            "microvm" => Self::Microvm,
+            name if name.starts_with("pc-q35-") => Self::Q35,
+            "pc" => Self::I440fx,
+            name if name.starts_with("pc-") || name.starts_with("rhel") && !name.contains("q35") => {
+                Self::I440fx
+            }
+            _ => Self::Other,
         }
-        order
-    }
-
-    /// The place of a disk, which is then given away.
-    pub(super) fn take_disk(&mut self, device: DiskDevice) -> Option<u32> {
-        match device {
-            DiskDevice::Disk | DiskDevice::Lun => self.disk.take(),
-            DiskDevice::Cdrom => self.cdrom.take(),
-            DiskDevice::Floppy => self.floppy.take(),
-        }
-    }
-
-    /// The place of an interface, which is then given away.
-    pub(super) fn take_network(&mut self) -> Option<u32> {
-        self.network.take()
     }
 }
 
-/// Whether a balloon is there.
-pub(super) fn has_balloon(balloon: Option<&MemBalloon>) -> bool {
-    balloon.is_some_and(|balloon| balloon.model != model::domain::devices::memballoon::BalloonModel::None)
+/// Refuses what no machine of this daemon's has.
+pub(super) fn check(domain: &Domain) -> Result<()> {
+    let arch = domain.os.r#type.arch.as_deref().unwrap_or_default();
+    if !matches!(arch, "x86_64" | "i686") {
+        return Err(unsupported(format!(
+            "<type arch='{arch}'>: guests of this architecture are not supported yet"
+        )));
+    }
+    if !matches!(domain.r#type, DomainType::Qemu | DomainType::Kvm) {
+        return Err(unsupported(
+            "<domain type>: only 'qemu' and 'kvm' are run by this driver",
+        ));
+    }
+    if let Some(features) = domain.features.as_deref() {
+        let foreign = [
+            ("gic", features.gic.is_some()),
+            ("hpt", features.hpt.is_some()),
+            ("htm", features.htm.is_some()),
+            ("nested-hv", features.nested_hv.is_some()),
+            ("ccf-assist", features.ccf_assist.is_some()),
+            ("cfpc", features.cfpc.is_some()),
+            ("sbbc", features.sbbc.is_some()),
+            ("ibs", features.ibs.is_some()),
+            ("ras", features.ras.is_some()),
+            ("aia", features.aia.is_some()),
+            ("xen", features.xen.is_some()),
+        ];
+        if let Some((name, _)) = foreign.into_iter().find(|(_, given)| *given) {
+            return Err(unsupported(format!(
+                "<features>: <{name}> is not for guests of the architecture {arch}"
+            )));
+        }
+    }
+    if domain.bootloader.is_some() {
+        return Err(unsupported("<bootloader> is for Xen guests"));
+    }
+    if domain
+        .throttle_groups
+        .iter()
+        .any(|group| group.group_name.is_none())
+    {
+        return Err(incomplete("<throttlegroup> has no name"));
+    }
+    Ok(())
+}
+
+impl Line<'_> {
+    /// Whether the kernel runs the guest.
+    pub(super) fn is_kvm(&self) -> bool {
+        self.domain.r#type == DomainType::Kvm
+    }
+
+    /// `-machine` and `-accel`.
+    pub(super) fn machine(&mut self) -> Result<()> {
+        let domain = self.domain;
+        let features = domain.features.as_deref();
+        let name = domain
+            .os
+            .r#type
+            .machine
+            .as_deref()
+            .ok_or_else(|| incomplete("the document names no machine"))?;
+        let board = Board::of(domain);
+        let mut machine = KeyValues::new().word(name).set("usb", "off");
+        if let Some(vmport) = features.and_then(|features| features.vmport) {
+            machine.put("vmport", on_off(vmport.is_on()));
+        }
+        if let Some(smm) = features.and_then(|features| features.smm.as_ref()) {
+            machine.put("smm", on_off(smm.switch.is_on()));
+        }
+        if let Some(ps2) = features.and_then(|features| features.ps2) {
+            machine.put("i8042", on_off(ps2.is_on()));
+        }
+        if let Some(ioapic) = features.and_then(|features| features.ioapic.as_ref()) {
+            machine.put(
+                "kernel_irqchip",
+                match ioapic.driver {
+                    IoapicDriver::Kvm => "on",
+                    IoapicDriver::Qemu => "split",
+                },
+            );
+        }
+        let dump = domain
+            .memory
+            .dump_core
+            .map_or(self.context.dump_guest_core, |dump| dump.is_on());
+        machine.put("dump-guest-core", on_off(dump));
+        if domain
+            .memory_backing
+            .as_deref()
+            .is_some_and(|backing| backing.no_share_pages)
+        {
+            machine.put("mem-merge", "off");
+        }
+        if domain
+            .devices
+            .memories
+            .iter()
+            .any(|module| module.model == MemoryModel::Nvdimm)
+        {
+            machine.put("nvdimm", "on");
+        }
+        if let Some(backend) = memory::machine_backend(self)? {
+            machine.put("memory-backend", backend);
+        }
+        if domain
+            .cpu
+            .as_ref()
+            .and_then(|cpu| cpu.numa.as_ref())
+            .is_some_and(super::numa::uses_hmat)
+        {
+            machine.put("hmat", "on");
+        }
+        if let Some(security) = &domain.launch_security {
+            match security {
+                LaunchSecurity::Sev(_) | LaunchSecurity::SevSnp(_) => {
+                    machine.put("confidential-guest-support", "lsec0");
+                }
+                LaunchSecurity::S390Pv => {
+                    return Err(unsupported(
+                        "<launchSecurity type='s390-pv'> is for guests of the architecture s390x",
+                    ));
+                }
+            }
+        }
+        firmware::pflash(self, &mut machine);
+        if let Some(sound) = domain
+            .devices
+            .sounds
+            .iter()
+            .find(|sound| sound.model == SoundModel::PcSpk)
+        {
+            machine.put(
+                "pcspk-audiodev",
+                super::sound::audio_id(domain, sound.audio.as_ref())?,
+            );
+        }
+        if let Some(timers) = domain.clock.as_deref().map(|clock| clock.timers.as_slice())
+            && let Some(hpet) = timers.iter().find(|timer| timer.name == TimerName::Hpet)
+            && let Some(present) = hpet.present
+        {
+            if self.caps.has_machine_property("hpet") {
+                machine.put("hpet", on_off(present.is_yes()));
+            } else if present.is_yes() {
+                return Err(unsupported("<timer name='hpet'>: this machine has none"));
+            }
+        }
+        if board != Board::Other || self.caps.machine(name).and_then(|machine| machine.acpi) != Some(false) {
+            machine.put("acpi", on_off(features.is_some_and(|features| features.acpi)));
+        }
+        if let Some(iommu) = &domain.devices.iommu
+            && iommu.model == IommuModel::SmmuV3
+        {
+            return Err(unsupported(
+                "<iommu model='smmuv3'> is for guests of ARM architectures",
+            ));
+        }
+        self.option("-machine", machine.finish());
+        self.accel()
+    }
+
+    fn accel(&mut self) -> Result<()> {
+        let features = self.domain.features.as_deref();
+        if self.is_kvm() {
+            let mut accel = KeyValues::new().word("kvm");
+            let ring = features
+                .and_then(|features| features.kvm.as_ref())
+                .and_then(|kvm| kvm.dirty_ring.as_ref());
+            if let Some(ring) = ring.filter(|ring| ring.switch.is_on()) {
+                accel.put("dirty-ring-size", ring.size.unwrap_or(4096));
+            }
+            self.option("-accel", accel.finish());
+        } else {
+            let cache = features
+                .and_then(|features| features.tcg.as_ref())
+                .and_then(|tcg| tcg.tb_cache);
+            let accel = KeyValues::new()
+                .word("tcg")
+                .maybe("tb-size", cache.map(|cache| cache.mebibytes()));
+            self.option("-accel", accel.finish());
+        }
+        Ok(())
+    }
 }

@@ -15,8 +15,33 @@
 //! An element that cannot be honoured is refused with [`Code::ConfigUnsupported`](error::Code::ConfigUnsupported) and its
 //! name; nothing is left out silently.
 
+mod address;
+mod blockdev;
+mod boot;
+mod chardev;
+mod clock;
+mod controller;
+mod cpu;
+mod disk;
+mod filesystem;
+mod firmware;
+mod graphics;
+mod input;
+mod interface;
+mod iothread;
 mod line;
+mod machine;
+mod memory;
+mod numa;
+mod passthrough;
+mod redirdev;
 mod requirement;
+mod rng;
+mod serial;
+mod sound;
+mod tpm;
+mod video;
+mod watchdog;
 
 use crate::binary::BinaryCaps;
 use error::Result;
@@ -74,16 +99,23 @@ pub struct CommandLine {
 pub fn environment(domain_dir: &Path) -> Vec<(String, String)> {
     let folder = domain_dir.display().to_string();
     let mut environment = vec![("LC_ALL".to_owned(), "C".to_owned())];
-    for (name, default) in
-        [("PATH", Some("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")), ("USER", None), ("LOGNAME", None)]
-    {
+    for (name, default) in [
+        (
+            "PATH",
+            Some("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ),
+        ("USER", None),
+        ("LOGNAME", None),
+    ] {
         let value = std::env::var(name).ok().or_else(|| default.map(str::to_owned));
         environment.extend(value.map(|value| (name.to_owned(), value)));
     }
     environment.push(("HOME".to_owned(), folder.clone()));
-    for (name, below) in
-        [("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")]
-    {
+    for (name, below) in [
+        ("XDG_DATA_HOME", ".local/share"),
+        ("XDG_CACHE_HOME", ".cache"),
+        ("XDG_CONFIG_HOME", ".config"),
+    ] {
         environment.push((name.to_owned(), format!("{folder}/{below}")));
     }
     environment
@@ -110,7 +142,97 @@ pub fn virtiofsd_socket(domain_dir: &Path, alias: &str) -> PathBuf {
 /// [`Code::ConfigUnsupported`](error::Code::ConfigUnsupported) naming the element that this QEMU or this daemon cannot
 /// honour; [`Code::InternalError`](error::Code::InternalError) for a document that is not completed.
 pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Result<CommandLine> {
+    machine::check(domain)?;
     let mut line = line::Line::new(domain, caps, context);
-    let _ = &mut line;
+    line.option(
+        "-name",
+        line::KeyValues::new()
+            .set("guest", &domain.name)
+            .set("debug-threads", "on")
+            .finish(),
+    );
+    line.flag("-S");
+    line.deprecation();
+    line.firmware_layers()?;
+    line.machine()?;
+    line.cpu()?;
+    line.firmware()?;
+    line.memory()?;
+    line.smp()?;
+    line.iothreads();
+    line.numa()?;
+    if let Some(uuid) = domain.uuid {
+        line.option("-uuid", uuid.to_string());
+    }
+    line.display_none();
+    line.flag("-no-user-config");
+    line.flag("-nodefaults");
+    line.monitor();
+    line.clock()?;
+    line.flag("-no-shutdown");
+    line.power()?;
+    line.boot()?;
+    devices(&mut line)?;
+    line.sandbox();
+    line.passthrough();
     Ok(line.finish())
+}
+
+/// Devices, in the order in which QEMU must know them: buses before what sits on them.
+fn devices(line: &mut line::Line<'_>) -> Result<()> {
+    line.controllers()?;
+    line.hubs()?;
+    line.disks()?;
+    line.filesystems()?;
+    line.interfaces()?;
+    line.smartcards()?;
+    line.serials()?;
+    line.parallels()?;
+    line.channels()?;
+    line.consoles()?;
+    line.tpms()?;
+    line.inputs()?;
+    line.audios();
+    line.graphics()?;
+    line.videos()?;
+    line.sounds()?;
+    line.watchdogs()?;
+    line.redirdevs()?;
+    line.balloon()?;
+    line.rngs()?;
+    line.notes()?;
+    line.generation()?;
+    line.panics()?;
+    line.cryptos()?;
+    line.vsock()?;
+    refuse(line.domain)
+}
+
+/// Devices that are not built yet.
+fn refuse(domain: &Domain) -> Result<()> {
+    let devices = &domain.devices;
+    let missing = [
+        ("hostdev", !devices.hostdevs.is_empty()),
+        ("shmem", !devices.shmems.is_empty()),
+        ("memory", !devices.memories.is_empty()),
+        ("iommu", devices.iommu.is_some()),
+        ("pstore", devices.pstore.is_some()),
+        ("nvram", devices.nvram.is_some()),
+        ("lease", !devices.leases.is_empty()),
+    ];
+    if let Some((name, _)) = missing.into_iter().find(|(_, given)| *given) {
+        return Err(line::unsupported(format!(
+            "<{name}>: guests with such a device are not supported yet"
+        )));
+    }
+    let others = [
+        ("sysinfo", !domain.sysinfo.is_empty()),
+        ("launchSecurity", domain.launch_security.is_some()),
+        ("keywrap", domain.key_wrap.is_some()),
+        ("smbios", domain.os.smbios.is_some()),
+    ];
+    match others.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(line::unsupported(format!("<{name}> is not supported yet"))),
+        None => Ok(()),
+    }
 }

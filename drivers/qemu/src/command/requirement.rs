@@ -83,7 +83,10 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
     let devices = &domain.devices;
     let mut wanted = Vec::new();
     let mut want = |alias: Option<&str>, what| {
-        wanted.push(Requirement { alias: alias.unwrap_or_default().to_owned(), what });
+        wanted.push(Requirement {
+            alias: alias.unwrap_or_default().to_owned(),
+            what,
+        });
     };
     for disk in &devices.disks {
         if let DiskSource::VhostVdpa { source: Some(source) } = &disk.source {
@@ -109,7 +112,10 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
         match &tpm.backend.kind {
             TpmBackendKind::Emulator(_) => want(alias, Provision::TpmEmulator),
             TpmBackendKind::Passthrough { device } => {
-                let path = device.as_ref().and_then(|device| device.path.as_deref()).unwrap_or("/dev/tpm0");
+                let path = device
+                    .as_ref()
+                    .and_then(|device| device.path.as_deref())
+                    .unwrap_or("/dev/tpm0");
                 want(alias, Provision::Tpm(path.into()));
             }
             TpmBackendKind::External { .. } => {}
@@ -135,7 +141,10 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
 
 fn of_interface(interface: &Interface) -> Vec<Provision> {
     let driver = interface.driver.as_ref();
-    let queues = driver.and_then(|driver| driver.queues).filter(|queues| *queues > 0).unwrap_or(1);
+    let queues = driver
+        .and_then(|driver| driver.queues)
+        .filter(|queues| *queues > 0)
+        .unwrap_or(1);
     let queues = usize::try_from(queues).unwrap_or(1);
     let passt = interface.backend.as_ref().and_then(|backend| backend.kind) == Some(BackendType::Passt);
     match &interface.kind {
@@ -145,7 +154,9 @@ fn of_interface(interface: &Interface) -> Vec<Provision> {
         | InterfaceKind::Bridge { .. }
         | InterfaceKind::Direct { .. } => {
             let mut wanted = vec![Provision::Tap(queues)];
-            if interface.is_virtio() && driver.and_then(|driver| driver.name) != Some(InterfaceDriverName::Qemu) {
+            if interface.is_virtio()
+                && driver.and_then(|driver| driver.name) != Some(InterfaceDriverName::Qemu)
+            {
                 wanted.push(Provision::VhostNet(queues));
             }
             wanted
@@ -158,20 +169,43 @@ fn of_interface(interface: &Interface) -> Vec<Provision> {
 
 /// The sockets of character devices on which QEMU is to listen.
 fn listening(devices: &Devices) -> impl Iterator<Item = (&str, &str)> {
-    let serials = devices.serials.iter().map(|device| (&device.info, &device.source));
-    let parallels = devices.parallels.iter().map(|device| (&device.info, &device.source));
-    let consoles = devices.consoles.iter().map(|device| (&device.info, &device.source));
-    let channels = devices.channels.iter().map(|device| (&device.info, &device.source));
-    let redirdevs = devices.redirdevs.iter().map(|device| (&device.info, &device.source));
+    let serials = devices
+        .serials
+        .iter()
+        .map(|device| (&device.info, &device.source));
+    let parallels = devices
+        .parallels
+        .iter()
+        .map(|device| (&device.info, &device.source));
+    let consoles = devices
+        .consoles
+        .iter()
+        .map(|device| (&device.info, &device.source));
+    let channels = devices
+        .channels
+        .iter()
+        .map(|device| (&device.info, &device.source));
+    let redirdevs = devices
+        .redirdevs
+        .iter()
+        .map(|device| (&device.info, &device.source));
     let smartcards = devices.smartcards.iter().filter_map(|device| match &device.kind {
-        model::domain::devices::smartcard::SmartcardKind::Passthrough { source } => Some((&device.info, source)),
+        model::domain::devices::smartcard::SmartcardKind::Passthrough { source } => {
+            Some((&device.info, source))
+        }
         _ => None,
     });
     let rngs = devices.rngs.iter().filter_map(|device| match &device.backend {
         RngBackend::Egd { source } => Some((&device.info, source)),
         _ => None,
     });
-    let all = serials.chain(parallels).chain(channels).chain(consoles).chain(smartcards).chain(redirdevs).chain(rngs);
+    let all = serials
+        .chain(parallels)
+        .chain(channels)
+        .chain(consoles)
+        .chain(smartcards)
+        .chain(redirdevs)
+        .chain(rngs);
     let mut seen = Vec::new();
     all.filter_map(move |(info, source)| match source {
         CharSource::Unix { source: Some(source) } if source.mode == SourceMode::Bind => {

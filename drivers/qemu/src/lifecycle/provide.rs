@@ -3,7 +3,7 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::{COMMAND_WAIT, Resources, monitor_error, status};
-use crate::command::Named;
+use crate::command::{self, Named};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
@@ -85,6 +85,16 @@ pub fn before_start(
         own(folder, ground.identity)?;
     }
     channels(model, &ground.channel_dir);
+    if let Some(wanted) = command::requirements(model)
+        .into_iter()
+        .find(command::Requirement::is_needed)
+    {
+        let text = format!(
+            "device '{}' needs of the host what this daemon does not provide yet: {:?}",
+            wanted.alias, wanted.what
+        );
+        return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
+    }
     graphics(model, ground, ports, config, resources)?;
     nvram(model, ground)?;
     // Before there is a process: a daemon that dies from here on is followed by one that looks for it.

@@ -1,0 +1,419 @@
+//! Disks: their block layers, and the guest's device on top.
+
+use super::address::{alias, controller, controller_alias, virtio_options};
+use super::blockdev::{DiskNumbers, Layer, LayerFlags};
+use super::line::{Line, Props, incomplete, on_off, unsupported};
+use super::machine::Board;
+use error::Result;
+use model::domain::devices::address::DriveAddress;
+use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiModel};
+use model::domain::devices::disk::{
+    DiskBus, DiskCache, DiskDevice, ErrorPolicy, GeometryTranslation, IoTune,
+};
+use model::domain::devices::disk_source::{DiskSource, StorageFormat};
+use model::domain::devices::{Address, Disk};
+
+impl Line<'_> {
+    /// Groups of limits that several disks share.
+    pub(super) fn throttle_groups(&mut self) {
+        for group in &self.domain.throttle_groups {
+            let name = group.group_name.as_deref().unwrap_or_default();
+            self.object(
+                Props::object("throttle-group", format!("throttle-{name}")).set("limits", limits(group)),
+            );
+        }
+    }
+
+    /// All disks; floppy drives share one controller.
+    pub(super) fn disks(&mut self) -> Result<()> {
+        let numbers = super::blockdev::disk_numbers(self.domain);
+        let orders = super::boot::BootOrder::of(self.domain);
+        self.throttle_groups();
+        self.floppy_controller(&orders.disks);
+        for ((disk, numbers), order) in self.domain.devices.disks.iter().zip(&numbers).zip(&orders.disks) {
+            self.disk(disk, numbers, *order)?;
+        }
+        Ok(())
+    }
+
+    /// The floppy controller, where it is no part of the machine, and its drives' places in the boot order.
+    fn floppy_controller(&mut self, orders: &[Option<u32>]) {
+        let drives = self.domain.devices.disks.iter().zip(orders);
+        let drives: Vec<_> = drives
+            .filter(|(disk, _)| disk.target.bus == Some(DiskBus::Fdc))
+            .collect();
+        if drives.is_empty() {
+            return;
+        }
+        let order = drives.iter().filter_map(|(disk, order)| {
+            let second = matches!(&disk.info.address, Some(Address::Drive(at)) if at.unit != 0);
+            order.map(|order| (if second { "bootindexB" } else { "bootindexA" }, order))
+        });
+        if Board::of(self.domain) == Board::Q35 {
+            let props = order.fold(Props::driver("isa-fdc"), |props, (key, order)| {
+                props.set(key, order)
+            });
+            self.device(props);
+        } else {
+            for (key, order) in order.collect::<Vec<_>>() {
+                self.option("-global", format!("isa-fdc.{key}={order}"));
+            }
+        }
+    }
+
+    fn disk(&mut self, disk: &Disk, numbers: &DiskNumbers, order: Option<u32>) -> Result<()> {
+        let name = format!("<disk> '{}'", disk.target.dev);
+        if disk.transient.is_some() {
+            return Err(unsupported(format!("{name}: <transient/> is not supported yet")));
+        }
+        if disk.mirror.is_some() {
+            return Err(unsupported(format!(
+                "{name}: a running <mirror> cannot be started"
+            )));
+        }
+        if !disk.throttle_filters.is_empty() {
+            return Err(unsupported(format!(
+                "{name}: <throttlefilters> are not supported yet"
+            )));
+        }
+        if let DiskSource::VhostUser { .. } = &disk.source {
+            return Err(unsupported(format!(
+                "{name}: type 'vhostuser' is not supported yet"
+            )));
+        }
+        if disk
+            .driver
+            .as_ref()
+            .and_then(|driver| driver.copy_on_read)
+            .is_some_and(|it| it.is_on())
+        {
+            return Err(unsupported(format!("{name}: copy_on_read is not supported yet")));
+        }
+        let top = self.chain(disk, numbers)?;
+        let id = alias(&disk.info)?;
+        if disk.target.bus == Some(DiskBus::Fdc) {
+            return self.floppy(disk, top.as_deref(), id);
+        }
+        let mut props = self.bus_props(disk, id)?;
+        if let Some(top) = &top {
+            props.put("drive", top.as_str());
+        }
+        props.put("id", id);
+        if let Some(order) = order {
+            props.put("bootindex", order);
+        }
+        self.identity(disk, &mut props, top.is_some())?;
+        self.device(props);
+        Ok(())
+    }
+
+    /// All layers, the lowest first; the name of the uppermost.
+    fn chain(&mut self, disk: &Disk, numbers: &DiskNumbers) -> Result<Option<String>> {
+        let Some(&top_number) = numbers.layers.first() else {
+            return Ok(None);
+        };
+        let driver = disk.driver.as_ref();
+        let flags = LayerFlags {
+            readonly: disk.readonly || disk.device == DiskDevice::Cdrom,
+            cache: driver.and_then(|driver| driver.cache),
+            io: driver.and_then(|driver| driver.io),
+            discard: driver.and_then(|driver| driver.discard),
+            detect_zeroes: driver.and_then(|driver| driver.detect_zeroes),
+            discard_no_unref: driver
+                .and_then(|driver| driver.discard_no_unref)
+                .map(|it| it.is_on()),
+            cdrom: disk.device == DiskDevice::Cdrom,
+            floppy: disk.device == DiskDevice::Floppy,
+            copy_on_read: false,
+        };
+        let lower_flags = LayerFlags {
+            readonly: true,
+            discard: None,
+            detect_zeroes: None,
+            discard_no_unref: None,
+            cdrom: false,
+            floppy: false,
+            ..flags
+        };
+        let layers: Vec<_> = disk.backing_chain().collect();
+        let terminated = super::blockdev::is_terminated(disk);
+        let mut below: Option<String> = None;
+        for (layer, number) in layers.iter().zip(numbers.layers.iter().skip(1)).rev() {
+            let format = layer.format.as_ref();
+            let name = format!("libvirt-{number}");
+            let image = Layer {
+                name: &name,
+                source: &layer.source,
+                format: format.map_or(StorageFormat::Raw, |format| format.kind),
+                encryption: layer
+                    .source
+                    .details()
+                    .and_then(|details| details.encryption.as_ref()),
+                auth: layer.source.details().and_then(|details| details.auth.as_ref()),
+                metadata_cache: format.and_then(|format| format.metadata_cache.as_ref()),
+                backing: match &below {
+                    Some(below) => Some(Some(below)),
+                    None => terminated.then_some(None),
+                },
+            };
+            below = Some(self.layer(&image, &lower_flags)?);
+        }
+        let name = format!("libvirt-{top_number}");
+        let image = Layer {
+            name: &name,
+            source: &disk.source,
+            format: disk.format().unwrap_or(StorageFormat::Raw),
+            encryption: disk.effective_encryption(),
+            auth: disk.effective_auth(),
+            metadata_cache: driver.and_then(|driver| driver.metadata_cache.as_ref()),
+            backing: match &below {
+                Some(below) => Some(Some(below)),
+                None => terminated.then_some(None),
+            },
+        };
+        self.layer(&image, &flags).map(Some)
+    }
+
+    /// The device's type and its place on its bus.
+    fn bus_props(&mut self, disk: &Disk, id: &str) -> Result<Props> {
+        let name = format!("<disk> '{}'", disk.target.dev);
+        let devices = &self.domain.devices;
+        let driver = disk.driver.as_ref();
+        let bus = disk
+            .target
+            .bus
+            .ok_or_else(|| incomplete(format!("{name} has no bus")))?;
+        let drive = || match &disk.info.address {
+            Some(Address::Drive(drive)) => Ok(*drive),
+            _ => Err(incomplete(format!("{name} has no drive address"))),
+        };
+        let cdrom = disk.device == DiskDevice::Cdrom;
+        let props = match bus {
+            DiskBus::Ide => {
+                let at = drive()?;
+                let on = controller_alias(devices, ControllerType::Ide, at.controller)?;
+                Props::driver(if cdrom { "ide-cd" } else { "ide-hd" })
+                    .set("bus", format!("{on}.{}", at.bus))
+                    .set("unit", at.unit)
+            }
+            DiskBus::Sata => {
+                let at = drive()?;
+                let on = controller_alias(devices, ControllerType::Sata, at.controller)?;
+                Props::driver(if cdrom { "ide-cd" } else { "ide-hd" }).set("bus", format!("{on}.{}", at.unit))
+            }
+            DiskBus::Scsi => self.scsi_props(disk, &drive()?, id)?,
+            DiskBus::Virtio => {
+                let model = self.virtio_driver("virtio-blk", &disk.info, disk.model, &name)?;
+                let mut props = Props::driver(&model);
+                if let Some(driver) = driver {
+                    if let Some(thread) = driver.iothread {
+                        props.put("iothread", format!("iothread{thread}"));
+                    }
+                    if let Some(threads) = &driver.iothreads {
+                        props.put("iothread-vq-mapping", super::iothread::mapping(threads));
+                    }
+                    props = props.maybe("ioeventfd", driver.ioeventfd.map(|it| it.is_on()));
+                    props = props.maybe("event_idx", driver.event_idx.map(|it| it.is_on()));
+                    virtio_options(&mut props, &driver.virtio);
+                    props = props
+                        .maybe("num-queues", driver.queues)
+                        .maybe("queue-size", driver.queue_size);
+                }
+                self.attach(&mut props, &disk.info)?;
+                props
+            }
+            DiskBus::Usb => {
+                let mut props = Props::driver("usb-storage");
+                self.attach(&mut props, &disk.info)?;
+                props.maybe("removable", disk.target.removable.map(|it| it.is_on()))
+            }
+            DiskBus::Sd => {
+                return Err(unsupported(format!(
+                    "{name}: disks on the bus 'sd' are not supported yet"
+                )));
+            }
+            DiskBus::Fdc | DiskBus::Xen | DiskBus::Uml => {
+                return Err(unsupported(format!("{name}: this machine has no such bus")));
+            }
+        };
+        if disk.device == DiskDevice::Lun && bus != DiskBus::Scsi {
+            return Err(unsupported(format!("{name}: device 'lun' needs the bus 'scsi'")));
+        }
+        Ok(if disk.shareable {
+            props.set("share-rw", true)
+        } else {
+            props
+        })
+    }
+
+    fn scsi_props(&self, disk: &Disk, at: &DriveAddress, id: &str) -> Result<Props> {
+        let on = controller(&self.domain.devices, ControllerType::Scsi, at.controller)?;
+        let driver = match disk.device {
+            DiskDevice::Lun => "scsi-block",
+            DiskDevice::Cdrom => "scsi-cd",
+            _ => "scsi-hd",
+        };
+        let bus = format!("{}.0", alias(&on.info)?);
+        let legacy = matches!(
+            on.kind,
+            ControllerKind::Scsi {
+                model: Some(ScsiModel::LsiLogic | ScsiModel::Am53c974 | ScsiModel::Dc390)
+            }
+        );
+        let mut props = Props::driver(driver).set("bus", bus);
+        if legacy {
+            if at.target != 0 {
+                return Err(unsupported("<address target>: this controller has no targets"));
+            }
+            props = props.set("scsi-id", at.unit);
+        } else {
+            props = props
+                .set("channel", at.bus)
+                .set("scsi-id", at.target)
+                .set("lun", at.unit);
+        }
+        if disk.device != DiskDevice::Lun {
+            props.put("device_id", format!("drive-{id}"));
+        }
+        props = props.maybe("removable", disk.target.removable.map(|it| it.is_on()));
+        Ok(props)
+    }
+
+    fn floppy(&mut self, disk: &Disk, top: Option<&str>, id: &str) -> Result<()> {
+        let Some(Address::Drive(at)) = &disk.info.address else {
+            return Err(incomplete("a floppy drive has no drive address"));
+        };
+        let mut props = Props::driver("floppy")
+            .set("unit", at.unit)
+            .maybe("drive", top)
+            .set("id", id);
+        self.identity(disk, &mut props, top.is_some())?;
+        self.device(props);
+        Ok(())
+    }
+
+    /// What the guest can read of the disk itself.
+    fn identity(&self, disk: &Disk, props: &mut Props, has_medium: bool) -> Result<()> {
+        let driver = disk.driver.as_ref();
+        if let Some(geometry) = &disk.geometry {
+            props.put("cyls", geometry.cyls);
+            props.put("heads", geometry.heads);
+            props.put("secs", geometry.secs);
+            if let Some(translation) = geometry.trans {
+                props.put(
+                    "bios-chs-trans",
+                    match translation {
+                        GeometryTranslation::Auto => "auto",
+                        GeometryTranslation::None => "none",
+                        GeometryTranslation::Lba => "lba",
+                    },
+                );
+            }
+        }
+        if let Some(sizes) = &disk.block_io {
+            let given = [
+                ("logical_block_size", sizes.logical_block_size),
+                ("physical_block_size", sizes.physical_block_size),
+                ("discard_granularity", sizes.discard_granularity),
+            ];
+            for (key, value) in given {
+                if let Some(value) = value {
+                    props.put(key, value);
+                }
+            }
+        }
+        let write_cache = match driver.and_then(|driver| driver.cache).filter(|_| has_medium) {
+            Some(DiskCache::None | DiskCache::WriteBack | DiskCache::Unsafe) => Some(true),
+            Some(DiskCache::WriteThrough | DiskCache::DirectSync) => Some(false),
+            Some(DiskCache::Default) | None => None,
+        };
+        if let Some(on) = write_cache.filter(|_| disk.device != DiskDevice::Lun) {
+            props.put("write-cache", on_off(on));
+        }
+        if let Some(policy) = driver
+            .and_then(|driver| driver.error_policy)
+            .and_then(write_policy)
+        {
+            props.put("werror", policy);
+        }
+        if let Some(driver) = driver
+            && let Some(policy) = driver.rerror_policy.or(driver.error_policy).and_then(read_policy)
+        {
+            props.put("rerror", policy);
+        }
+        if let Some(serial) = &disk.serial {
+            props.put("serial", serial.as_str());
+        }
+        if let Some(wwn) = &disk.wwn {
+            let wwn = u64::from_str_radix(wwn.trim_start_matches("0x"), 16);
+            props.put("wwn", wwn.map_err(|_| incomplete("<wwn> is no number"))?);
+        }
+        if let Some(rate) = disk.target.rotation_rate {
+            props.put("rotation_rate", rate);
+        }
+        if let Some(vendor) = &disk.vendor {
+            props.put("vendor", vendor.as_str());
+        }
+        if let Some(product) = &disk.product {
+            let key = if disk.target.bus == Some(DiskBus::Scsi) {
+                "product"
+            } else {
+                "model"
+            };
+            props.put(key, product.as_str());
+        }
+        Ok(())
+    }
+}
+
+fn write_policy(policy: ErrorPolicy) -> Option<&'static str> {
+    match policy {
+        ErrorPolicy::Default => None,
+        ErrorPolicy::Stop => Some("stop"),
+        ErrorPolicy::Report => Some("report"),
+        ErrorPolicy::Ignore => Some("ignore"),
+        ErrorPolicy::Enospace => Some("enospc"),
+    }
+}
+
+/// Reads need no space: what concerns it is QEMU's default for them.
+fn read_policy(policy: ErrorPolicy) -> Option<&'static str> {
+    match policy {
+        ErrorPolicy::Enospace => None,
+        policy => write_policy(policy),
+    }
+}
+
+/// Limits as QEMU's monitor and objects name them.
+pub(super) fn limits(tune: &IoTune) -> Props {
+    let all = [
+        ("bps-total", tune.total_bytes_sec),
+        ("bps-read", tune.read_bytes_sec),
+        ("bps-write", tune.write_bytes_sec),
+        ("iops-total", tune.total_iops_sec),
+        ("iops-read", tune.read_iops_sec),
+        ("iops-write", tune.write_iops_sec),
+        ("bps-total-max", tune.total_bytes_sec_max),
+        ("bps-read-max", tune.read_bytes_sec_max),
+        ("bps-write-max", tune.write_bytes_sec_max),
+        ("iops-total-max", tune.total_iops_sec_max),
+        ("iops-read-max", tune.read_iops_sec_max),
+        ("iops-write-max", tune.write_iops_sec_max),
+        ("iops-size", tune.size_iops_sec),
+    ];
+    let mut props = Props::new();
+    for (key, value) in all {
+        props.put(key, value.unwrap_or(0));
+    }
+    let lengths = [
+        ("bps-total-max-length", tune.total_bytes_sec_max_length),
+        ("bps-read-max-length", tune.read_bytes_sec_max_length),
+        ("bps-write-max-length", tune.write_bytes_sec_max_length),
+        ("iops-total-max-length", tune.total_iops_sec_max_length),
+        ("iops-read-max-length", tune.read_iops_sec_max_length),
+        ("iops-write-max-length", tune.write_iops_sec_max_length),
+    ];
+    lengths
+        .into_iter()
+        .fold(props, |props, (key, value)| props.maybe(key, value))
+}

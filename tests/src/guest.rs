@@ -1,0 +1,61 @@
+//! Documents of guests.
+
+use crate::Instance;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use tiny_guest::Guest;
+
+/// A guest whose firmware finds nothing to boot: it starts at once and costs nothing while it is paused.
+pub fn idle_domain(name: &str) -> String {
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>\
+         <devices><serial type='pty'/><memballoon model='virtio'/></devices></domain>"
+    )
+}
+
+/// A guest that boots Linux, with a disk, a network card and a screen.
+///
+/// # Panics
+/// When its kernel cannot be had.
+pub fn tiny_guest(instance: &Instance, name: &str) -> String {
+    let Guest { kernel, initrd } = prepared();
+    let disk = disk(instance, &format!("{name}.qcow2"));
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
+         <cmdline>{}</cmdline></os><features><acpi/></features><devices>\
+         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>\
+         <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>\
+         <serial type='pty'/><graphics type='vnc'/><video><model type='vga'/></video>\
+         <memballoon model='virtio'/></devices></domain>",
+        kernel.display(),
+        initrd.display(),
+        Guest::CMDLINE
+    )
+}
+
+/// An empty qcow2 image of the instance.
+///
+/// # Panics
+/// When qemu-img cannot make it.
+pub fn disk(instance: &Instance, name: &str) -> String {
+    let path = instance.root().join(name);
+    let status = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2"])
+        .arg(&path)
+        .arg("64M")
+        .status();
+    assert!(status.expect("qemu-img can be run").success(), "qemu-img failed");
+    path.display().to_string()
+}
+
+fn prepared() -> &'static Guest {
+    static GUEST: OnceLock<Guest> = OnceLock::new();
+    GUEST.get_or_init(|| {
+        let own = std::env::current_exe().expect("the test's own path");
+        let target = own.ancestors().nth(3).unwrap_or(Path::new("/tmp"));
+        Guest::prepare(&target.join("tiny-guest")).expect("the guest can be made")
+    })
+}
