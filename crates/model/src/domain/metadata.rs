@@ -13,6 +13,25 @@ pub fn element(metadata: Option<&RawElement>, namespace: &str) -> Option<RawElem
         .find(|child| child.namespace() == Some(namespace))
 }
 
+/// An element as applications get it back: without the prefix it has inside the document.
+pub fn plain(element: &RawElement) -> String {
+    let text = element.as_str();
+    let Some((prefix, _)) = text.get(1..).and_then(|rest| rest.split_once(':')) else { return text.to_owned() };
+    if !text.get(1..).is_some_and(|rest| rest.starts_with(&format!("{prefix}:{}", element.name()))) {
+        return text.to_owned();
+    }
+    let bare = text.replace(&format!("<{prefix}:"), "<").replace(&format!("</{prefix}:"), "</");
+    for quote in ['"', '\''] {
+        let start = format!(" xmlns:{prefix}={quote}");
+        if let Some((before, rest)) = bare.split_once(&start)
+            && let Some((_, after)) = rest.split_once(quote)
+        {
+            return format!("{before}{after}");
+        }
+    }
+    bare
+}
+
 /// The metadata with the element of that namespace replaced by `element`, or without it.
 ///
 /// # Errors
@@ -86,6 +105,7 @@ mod tests {
         let metadata = with_element(None, "urn:app", Some(element_of)).unwrap();
         let found = element(metadata.as_ref(), "urn:app").unwrap();
         assert!(found.as_str().contains("<x/>"), "{}", found.as_str());
+        assert_eq!(plain(&found), "<app a='1'><x/></app>");
         assert!(element(metadata.as_ref(), "urn:other").is_none());
         assert!(
             with_element(metadata.as_ref(), "urn:app", None)

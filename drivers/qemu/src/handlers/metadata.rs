@@ -42,7 +42,7 @@ async fn get(call: Call, args: remote::DomainGetMetadataArgs) -> Result<remote::
                 .uri
                 .ok_or_else(|| invalid("the namespace of the metadata is missing"))?;
             let element = model::domain::metadata::element(model.metadata.as_ref(), &uri);
-            element.map(|element| element.as_str().to_owned())
+            element.as_ref().map(model::domain::metadata::plain)
         }
         other => return Err(invalid(format!("unknown metadata type {other}"))),
     };

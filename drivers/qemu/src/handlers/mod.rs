@@ -16,6 +16,7 @@ mod metadata;
 mod monitor_command;
 mod node;
 mod screenshot;
+mod security;
 
 use crate::Driver;
 use daemon::Routes;
@@ -29,6 +30,7 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     input::routes(routes);
     monitor_command::routes(routes);
     screenshot::routes(routes);
+    security::routes(routes);
     block_info::routes(routes);
     metadata::routes(routes);
     node::routes(routes);
