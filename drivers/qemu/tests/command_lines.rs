@@ -14,11 +14,13 @@
 )]
 
 use driver_qemu::binary::{BinaryCaps, replay};
-use driver_qemu::command::{self, CommandContext, Named, Provision, Role};
-use driver_qemu::prepare::aliases;
+use driver_qemu::command::{self, CommandContext, HugePages, Named, Provision, Role};
+use driver_qemu::prepare::{self, Facts};
+use host::Host;
 use model::domain::Domain;
-use model::domain::devices::Graphics;
+use model::domain::devices::chardev::{SourceMode, UnixSource};
 use model::domain::devices::graphics::Listen;
+use model::domain::devices::{Address, CharSource, Graphics};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -104,7 +106,8 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
         std::fs::read_to_string(args.with_extension("xml")).map_err(|err| format!("no document: {err}"))?;
     let mut domain = Domain::from_xml(&document).map_err(|err| format!("document: {err}"))?;
     domain.id = Some(-1);
-    aliases::assign(&mut domain);
+    usb_ports(&mut domain, caps);
+    prepare::aliases::assign(&mut domain);
     choose(&mut domain);
     let wanted = command::requirements(&domain);
     let named = wanted.iter().flat_map(|requirement| {
@@ -128,10 +131,16 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
             Provision::VhostUserGpu => vec![one(Role::Connected)],
             Provision::VhostVsock | Provision::VhostScsi => vec![one(Role::Vhost)],
             Provision::Vdpa(_) => vec![one(Role::Node)],
+            Provision::OutputFile(_) => vec![one(Role::Output)],
+            Provision::LogFile(_) => vec![one(Role::Log)],
             _ => Vec::new(),
         }
     });
     let short: String = domain.name.chars().take(20).collect();
+    let huge = |(page_kib, name)| HugePages {
+        page_kib,
+        folder: format!("/dev/hugepages{name}/libvirt/qemu/-1-{short}").into(),
+    };
     let context = CommandContext {
         id: -1,
         domain_dir: format!("/var/lib/libvirt/qemu/domain--1-{short}").into(),
@@ -141,6 +150,10 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
         log_timestamp: true,
         dump_guest_core: false,
         vnc_allow_host_audio: false,
+        vnc_password: false,
+        spice_password: true,
+        memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}").into(),
+        huge_pages: [(2048, "2M"), (1_048_576, "1G")].map(huge).into(),
         descriptors: named.collect(),
     };
     let line = command::build(&domain, caps, &context).map_err(|err| format!("refused: {}", err.detail()))?;
@@ -193,9 +206,46 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
     }
 }
 
+/// Documents of inactive domains leave out the ports that a start finds for USB devices.
+fn usb_ports(domain: &mut Domain, caps: &BinaryCaps) {
+    let facts = Facts {
+        nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
+        host: Host::local(),
+    };
+    let mut started = domain.clone();
+    if prepare::start(&mut started, caps, &facts).is_err() {
+        return;
+    }
+    let mut found = Vec::new();
+    started.devices.for_each_info(|kind, index, info| {
+        if let Some(address @ Address::Usb(_)) = &info.address {
+            found.push((kind, index, address.clone()));
+        }
+    });
+    domain.devices.for_each_info_mut(|kind, index, info| {
+        if let Some((.., address)) = found.iter().find(|(of, at, _)| *of == kind && *at == index) {
+            info.address = Some(address.clone());
+        }
+    });
+}
+
 /// What a start chooses before there is a command line: ports and addresses of graphics servers.
 fn choose(domain: &mut Domain) {
     let short: String = domain.name.chars().take(20).collect();
+    for channel in &mut domain.devices.channels {
+        let name = channel.name().unwrap_or("channel").to_owned();
+        if let CharSource::Unix { source } = &mut channel.source
+            && source.as_ref().is_none_or(|source| source.path.is_none())
+        {
+            let path = format!("/var/lib/libvirt/qemu/channel/target/domain--1-{short}/{name}");
+            let mode = source.as_ref().map_or(SourceMode::Bind, |source| source.mode);
+            *source = Some(UnixSource {
+                mode,
+                path: Some(path),
+                ..UnixSource::default()
+            });
+        }
+    }
     for server in &mut domain.devices.graphics {
         let (kind, old) = match server {
             Graphics::Vnc(vnc) => ("vnc", vnc.listen.clone()),

@@ -32,6 +32,11 @@ impl Line<'_> {
             }
         }
         self.option("-rtc", rtc.finish());
+        if clock.offset == Some(ClockOffset::Timezone) {
+            let zone = clock.timezone.as_deref();
+            let zone = zone.ok_or_else(|| incomplete("<clock offset='timezone'> names none"))?;
+            self.environment("TZ", zone);
+        }
         if let Some(pit) = timer(TimerName::Pit) {
             match pit.tickpolicy {
                 None => {}
@@ -68,6 +73,22 @@ impl Line<'_> {
 
     /// Sleep states.
     pub(super) fn power(&mut self) -> Result<()> {
+        let smm = self
+            .domain
+            .features
+            .as_deref()
+            .and_then(|features| features.smm.as_ref());
+        if let Some(tseg) = smm.and_then(|smm| smm.tseg.as_ref()) {
+            if Board::of(self.domain) != Board::Q35 {
+                return Err(unsupported(
+                    "<tseg>: SMM TSEG is only supported with q35 machine type",
+                ));
+            }
+            self.option(
+                "-global",
+                format!("mch.extended-tseg-mbytes={}", tseg.bytes >> 20),
+            );
+        }
         let Some(pm) = &self.domain.pm else { return Ok(()) };
         let board = Board::of(self.domain);
         let device = match board {

@@ -121,8 +121,9 @@ impl Line<'_> {
                 ));
             }
         };
+        let exists = if plain == "lsi" { "lsi53c895a" } else { plain };
         if !plain.is_empty() {
-            if !self.caps.has_device(plain) {
+            if !self.caps.has_device(exists) {
                 return Err(unsupported(format!(
                     "<controller type='scsi'>: this QEMU has no device '{plain}'"
                 )));
@@ -222,6 +223,12 @@ impl Line<'_> {
             };
             self.option("-global", format!("{host}.pci-hole64-size={}K", hole.0));
             return Ok(());
+        }
+        if model == PciModel::PciRoot
+            && let Some(hotplug) = pci.target.as_ref().and_then(|target| target.hotplug)
+        {
+            let on = super::line::on_off(hotplug.is_on());
+            self.option("-global", format!("PIIX4_PM.acpi-root-pci-hotplug={on}"));
         }
         if matches!(model, PciModel::PciRoot | PciModel::PcieRoot) {
             return Ok(());

@@ -31,6 +31,7 @@ fn qemu_feature(name: &str) -> std::borrow::Cow<'_, str> {
         "tsc_adjust" => "tsc-adjust".into(),
         "tsc_scale" => "tsc-scale".into(),
         "vmcb_clean" => "vmcb-clean".into(),
+        "pclmuldq" => "pclmulqdq".into(),
         "flushbyasid" => "flushbyasid".into(),
         "pause_filter" => "pause-filter".into(),
         "nrip_save" => "nrip-save".into(),

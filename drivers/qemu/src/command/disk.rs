@@ -225,7 +225,7 @@ impl Line<'_> {
             DiskBus::Usb => {
                 let mut props = Props::driver("usb-storage");
                 self.attach(&mut props, &disk.info)?;
-                props.maybe("removable", disk.target.removable.map(|it| it.is_on()))
+                props.set("removable", disk.target.removable.is_some_and(|it| it.is_on()))
             }
             DiskBus::Sd => {
                 return Err(unsupported(format!(

@@ -98,7 +98,7 @@ impl Line<'_> {
                 },
             );
         }
-        if vnc.access.passwd.is_some() {
+        if vnc.access.passwd.is_some() || self.context.vnc_password {
             option.put("password", "on");
         }
         if let Some(control) = vnc.power_control {
@@ -151,7 +151,7 @@ impl Line<'_> {
         if let Some(mouse) = &spice.mouse {
             option.put("agent-mouse", on_off(mouse.mode == MouseSide::Client));
         }
-        if spice.access.passwd.is_none() {
+        if spice.access.passwd.is_none() && !self.context.spice_password {
             option.put("disable-ticketing", "on");
         }
         match spice.default_mode {

@@ -25,9 +25,8 @@ impl Line<'_> {
         let id = alias(&interface.info)?;
         let host = format!("host{id}");
         if let InterfaceKind::Hostdev { .. } = interface.kind {
-            return Err(unsupported(
-                "<interface type='hostdev'>: passed-through cards are not supported yet",
-            ));
+            // It comes with the other devices of the host.
+            return Ok(());
         }
         let netdev = self.netdev(interface, id, &host)?;
         if let Some(netdev) = netdev {

@@ -22,14 +22,6 @@ pub(super) fn mapping(threads: &IoThreadMapping) -> Value {
 impl Line<'_> {
     /// The threads, and how QEMU's main loop works.
     pub(super) fn iothreads(&mut self) {
-        if let Some(main) = &self.domain.default_iothread
-            && (main.thread_pool_min.is_some() || main.thread_pool_max.is_some())
-        {
-            let props = Props::object("main-loop", "main-loop")
-                .maybe("thread-pool-min", main.thread_pool_min)
-                .maybe("thread-pool-max", main.thread_pool_max);
-            self.object(props);
-        }
         let named = self
             .domain
             .iothread_ids
@@ -55,6 +47,14 @@ impl Line<'_> {
             .take(missing);
         for id in free.collect::<Vec<_>>() {
             self.object(Props::object("iothread", format!("iothread{id}")));
+        }
+        if let Some(main) = &self.domain.default_iothread
+            && (main.thread_pool_min.is_some() || main.thread_pool_max.is_some())
+        {
+            let props = Props::object("main-loop", "main-loop")
+                .maybe("thread-pool-min", main.thread_pool_min)
+                .maybe("thread-pool-max", main.thread_pool_max);
+            self.object(props);
         }
     }
 }

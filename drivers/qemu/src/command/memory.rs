@@ -8,6 +8,7 @@ use model::domain::memory::{AllocationMode, MemoryAccessMode, MemorySourceType};
 use model::domain::tune::NumaMode;
 
 /// Whose memory a backend is.
+#[derive(Debug, Default)]
 pub(super) struct Backend<'a> {
     /// The backend's name.
     pub(super) id: &'a str,
@@ -21,6 +22,32 @@ pub(super) struct Backend<'a> {
     pub(super) discard: Option<bool>,
     /// Whether it is the machine's main memory.
     pub(super) is_main: bool,
+    /// The host's nodes, if they are given for this part alone.
+    pub(super) nodes: Option<CpuSet>,
+    /// Size of the host's pages in KiB, if it is given for this part alone.
+    pub(super) page_kib: Option<u64>,
+    /// The file of persistent memory.
+    pub(super) path: Option<&'a str>,
+    /// Its alignment in bytes.
+    pub(super) align: Option<u64>,
+    /// Whether the file is persistent memory of the host's.
+    pub(super) pmem: bool,
+    /// Whether the guest gets it bit by bit.
+    pub(super) is_virtio_mem: bool,
+}
+
+/// Memory is whole multiples of this, in KiB.
+const GRAIN_KIB: u64 = 1024;
+
+/// Ordinary pages of the host, in KiB.
+const PAGE_KIB: u64 = 4;
+
+/// What lies below a backend.
+enum Place {
+    Anonymous,
+    Memfd,
+    /// The file, and whether it is of huge pages.
+    File(String, bool),
 }
 
 /// The name of the machine's memory backend; nothing where memory is given to nodes of the guest.
@@ -52,18 +79,19 @@ pub(super) fn initial_kib(domain: &Domain) -> Result<u64> {
         .and_then(|cpu| cpu.numa.as_ref())
         .filter(|numa| !numa.cells.is_empty());
     if let Some(numa) = cells {
-        return Ok(numa.total_memory());
+        let cells = numa
+            .cells
+            .iter()
+            .map(|cell| cell.memory.0.0.next_multiple_of(GRAIN_KIB));
+        return Ok(cells.fold(0, u64::saturating_add));
     }
     let modules = domain
         .devices
         .memories
         .iter()
         .fold(0_u64, |total, module| total.saturating_add(module.target.size.0));
-    domain
-        .memory
-        .size
-        .0
-        .checked_sub(modules)
+    let rest = domain.memory.size.0.checked_sub(modules);
+    rest.map(|kib| kib.next_multiple_of(GRAIN_KIB))
         .ok_or_else(|| incomplete("<memory> is less than its modules"))
 }
 
@@ -78,13 +106,12 @@ impl Line<'_> {
         }
         self.option("-m", option.finish());
         if let Some(id) = machine_backend(self)? {
+            let size = size.saturating_mul(1024);
             let backend = Backend {
                 id: &id,
-                size: size.saturating_mul(1024),
-                node: None,
-                access: None,
-                discard: None,
+                size,
                 is_main: true,
+                ..Backend::default()
             };
             self.memory_backend(&backend)?;
         }
@@ -105,77 +132,150 @@ impl Line<'_> {
     /// `-object memory-backend-*`
     pub(super) fn memory_backend(&mut self, backend: &Backend<'_>) -> Result<()> {
         let backing = self.domain.memory_backing.as_deref();
-        if backing.is_some_and(|backing| backing.huge_pages.is_some()) {
-            return Err(unsupported(
-                "<hugepages>: memory of huge pages is not supported yet",
-            ));
-        }
-        let source = backing
-            .and_then(|backing| backing.source.as_ref())
-            .map(|source| source.r#type);
         let everywhere = backing
             .and_then(|backing| backing.access.as_ref())
             .map(|access| access.mode);
+        let persistent = backend.path.is_some();
         let access = backend.access.or(everywhere);
-        let kind = match source {
-            Some(MemorySourceType::File) => {
-                return Err(unsupported(
-                    "<source type='file'>: memory in a file is not supported yet",
-                ));
+        let access = access.or(persistent.then_some(MemoryAccessMode::Private));
+        let place = self.place(backend, access)?;
+        let mut props = match &place {
+            Place::Anonymous => Props::object("memory-backend-ram", backend.id),
+            Place::Memfd => Props::object("memory-backend-memfd", backend.id),
+            Place::File(path, _) => {
+                Props::object("memory-backend-file", backend.id).set("mem-path", path.as_str())
             }
-            Some(MemorySourceType::Memfd) => "memory-backend-memfd",
-            Some(MemorySourceType::Anonymous) | None if access == Some(MemoryAccessMode::Shared) => {
-                return Err(unsupported(
-                    "<access mode='shared'>: shared memory needs <source type='memfd'/>",
-                ));
-            }
-            Some(MemorySourceType::Anonymous) | None => "memory-backend-ram",
         };
-        let mut props = Props::object(kind, backend.id);
-        if let Some(access) = access {
-            props.put("share", access == MemoryAccessMode::Shared);
-        }
-        if source == Some(MemorySourceType::Memfd) && backend.is_main {
-            props.put("x-use-canonical-path-for-ramblock-id", false);
+        if !matches!(place, Place::Anonymous) {
+            let discard = backend
+                .discard
+                .or(backing.filter(|backing| backing.discard).map(|_| true));
+            if matches!(place, Place::File(..)) {
+                props = props.maybe("discard-data", discard);
+            }
+            props = props.maybe("share", access.map(|access| access == MemoryAccessMode::Shared));
+            if backend.is_main {
+                props.put("x-use-canonical-path-for-ramblock-id", false);
+            }
         }
         let allocation = backing.and_then(|backing| backing.allocation.as_ref());
-        let mut context = None;
-        if allocation.and_then(|allocation| allocation.mode) == Some(AllocationMode::Immediate) {
+        let immediate = allocation.and_then(|allocation| allocation.mode) == Some(AllocationMode::Immediate);
+        let huge = matches!(place, Place::File(_, true));
+        // Persistent memory of the host is there already; what grows bit by bit is taken by the device.
+        let prealloc = (immediate || huge || persistent && !backend.pmem) && !backend.is_virtio_mem;
+        if prealloc {
             props.put("prealloc", true);
             if let Some(threads) = allocation.and_then(|allocation| allocation.threads) {
                 props.put("prealloc-threads", threads);
             }
         }
+        if backend.is_virtio_mem {
+            props.put("reserve", false);
+        }
         props.put("size", backend.size);
-        if let Some((nodes, mode)) = self.host_nodes(backend.node)? {
+        props = props.maybe("align", backend.align);
+        if backend.pmem {
+            props.put("pmem", true);
+        }
+        let mut context = None;
+        let own = backend.nodes.clone().map(|nodes| (nodes, NumaMode::Strict));
+        let nodes = match own {
+            Some(own) => Some(own),
+            None => self.host_nodes(backend.node)?,
+        };
+        if let Some((nodes, mode)) = nodes.filter(|_| !persistent) {
             let list: Vec<u32> = nodes.iter().collect();
             props.put("host-nodes", list.clone());
-            props.put(
-                "policy",
-                match mode {
-                    NumaMode::Strict | NumaMode::Restrictive => "bind",
-                    NumaMode::Preferred => "preferred",
-                    NumaMode::Interleave => "interleave",
-                },
-            );
-            if allocation.and_then(|allocation| allocation.mode) == Some(AllocationMode::Immediate)
-                && self.caps.has_device("thread-context")
-            {
+            let policy = match mode {
+                NumaMode::Strict | NumaMode::Restrictive => "bind",
+                NumaMode::Preferred => "preferred",
+                NumaMode::Interleave => "interleave",
+            };
+            props.put("policy", policy);
+            if prealloc && self.caps.has_device("thread-context") {
                 let name = format!("tc-{}", backend.id);
                 context = Some(Props::object("thread-context", name.clone()).set("node-affinity", list));
                 props.put("prealloc-context", name);
             }
-        }
-        if backing.is_some_and(|backing| backing.discard) || backend.discard == Some(true) {
-            return Err(unsupported(
-                "<discard>: it is for memory in files, which is not supported yet",
-            ));
         }
         if let Some(context) = context {
             self.object(context);
         }
         self.object(props);
         Ok(())
+    }
+
+    /// Whether memory of pages of that size (KiB) is taken from the host at once.
+    pub(super) fn is_preallocated(&self, page_kib: Option<u64>) -> bool {
+        let backing = self.domain.memory_backing.as_deref();
+        let allocation = backing.and_then(|backing| backing.allocation.as_ref());
+        page_kib.is_some_and(|kib| kib != PAGE_KIB)
+            || allocation.and_then(|allocation| allocation.mode) == Some(AllocationMode::Immediate)
+    }
+
+    fn place(&self, backend: &Backend<'_>, access: Option<MemoryAccessMode>) -> Result<Place> {
+        let backing = self.domain.memory_backing.as_deref();
+        if let Some(path) = backend.path {
+            return Ok(Place::File(path.to_owned(), false));
+        }
+        if let Some(size) = self.page_kib(backend)? {
+            let found = self
+                .context
+                .huge_pages
+                .iter()
+                .find(|pages| pages.page_kib == size);
+            let pages = found.ok_or_else(|| {
+                unsupported(format!(
+                    "<hugepages>: the host has no file system of pages of {size} KiB mounted"
+                ))
+            })?;
+            return Ok(Place::File(pages.folder.display().to_string(), true));
+        }
+        Ok(
+            match backing
+                .and_then(|backing| backing.source.as_ref())
+                .map(|source| source.r#type)
+            {
+                Some(MemorySourceType::Memfd) => Place::Memfd,
+                None | Some(MemorySourceType::Anonymous) if access.is_none() => Place::Anonymous,
+                _ => Place::File(
+                    self.context.memory_dir.join(backend.id).display().to_string(),
+                    false,
+                ),
+            },
+        )
+    }
+
+    /// The size of huge pages for this part, in KiB.
+    fn page_kib(&self, backend: &Backend<'_>) -> Result<Option<u64>> {
+        if let Some(size) = backend.page_kib {
+            return Ok((size != PAGE_KIB).then_some(size));
+        }
+        let backing = self.domain.memory_backing.as_deref();
+        let Some(huge) = backing.and_then(|backing| backing.huge_pages.as_ref()) else {
+            return Ok(None);
+        };
+        let for_node = |node: u32| {
+            huge.pages
+                .iter()
+                .find(|page| page.nodeset.as_ref().is_some_and(|nodes| nodes.contains(node)))
+        };
+        let page = match backend.node {
+            Some(node) => for_node(node),
+            None => for_node(0),
+        };
+        let page = page.or_else(|| huge.pages.iter().find(|page| page.nodeset.is_none()));
+        match page {
+            Some(page) => Ok((page.size.0 != PAGE_KIB).then_some(page.size.0)),
+            None if huge.pages.is_empty() => {
+                let first = self.context.huge_pages.first();
+                let first = first.ok_or_else(|| {
+                    unsupported("<hugepages>: the host has no file system of huge pages mounted")
+                })?;
+                Ok(Some(first.page_kib))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The host's nodes that memory of a guest's node comes from, and how strictly.

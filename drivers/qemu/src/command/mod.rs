@@ -26,18 +26,23 @@ mod disk;
 mod filesystem;
 mod firmware;
 mod graphics;
+mod hostdev;
 mod input;
 mod interface;
+mod iommu;
 mod iothread;
 mod line;
 mod machine;
 mod memory;
+mod memory_module;
 mod numa;
 mod passthrough;
 mod redirdev;
 mod requirement;
 mod rng;
 mod serial;
+mod shmem;
+mod smbios;
 mod sound;
 mod tpm;
 mod video;
@@ -69,8 +74,25 @@ pub struct CommandContext {
     pub dump_guest_core: bool,
     /// Whether a guest with VNC may use the host's audio.
     pub vnc_allow_host_audio: bool,
+    /// Whether VNC servers without a password of their own get one from the configuration.
+    pub vnc_password: bool,
+    /// The same of SPICE servers; one without any password lets everybody in.
+    pub spice_password: bool,
+    /// The folder of the run's memory that lies in files.
+    pub memory_dir: PathBuf,
+    /// Folders of the run in the host's file systems of huge pages, the one with the default size first.
+    pub huge_pages: Vec<HugePages>,
     /// Descriptors that answer [`requirements`].
     pub descriptors: Vec<Named>,
+}
+
+/// The run's folder in one of the host's file systems of huge pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HugePages {
+    /// Size of a page in KiB.
+    pub page_kib: u64,
+    /// The folder.
+    pub folder: PathBuf,
 }
 
 /// Descriptors for one device, by the numbers QEMU knows them by.
@@ -151,8 +173,8 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
             .set("debug-threads", "on")
             .finish(),
     );
-    line.flag("-S");
     line.deprecation();
+    line.flag("-S");
     line.firmware_layers()?;
     line.machine()?;
     line.cpu()?;
@@ -164,6 +186,8 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
     if let Some(uuid) = domain.uuid {
         line.option("-uuid", uuid.to_string());
     }
+    line.generation()?;
+    line.smbios()?;
     line.display_none();
     line.flag("-no-user-config");
     line.flag("-nodefaults");
@@ -173,15 +197,19 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
     line.power()?;
     line.boot()?;
     devices(&mut line)?;
-    line.sandbox();
     line.passthrough();
+    line.sandbox();
+    line.late_devices()?;
+    line.message_time();
     Ok(line.finish())
 }
 
 /// Devices, in the order in which QEMU must know them: buses before what sits on them.
 fn devices(line: &mut line::Line<'_>) -> Result<()> {
+    line.iommu()?;
     line.controllers()?;
     line.hubs()?;
+    line.memory_modules()?;
     line.disks()?;
     line.filesystems()?;
     line.interfaces()?;
@@ -198,13 +226,10 @@ fn devices(line: &mut line::Line<'_>) -> Result<()> {
     line.sounds()?;
     line.watchdogs()?;
     line.redirdevs()?;
+    line.hostdevs()?;
     line.balloon()?;
     line.rngs()?;
     line.notes()?;
-    line.generation()?;
-    line.panics()?;
-    line.cryptos()?;
-    line.vsock()?;
     refuse(line.domain)
 }
 
@@ -212,11 +237,6 @@ fn devices(line: &mut line::Line<'_>) -> Result<()> {
 fn refuse(domain: &Domain) -> Result<()> {
     let devices = &domain.devices;
     let missing = [
-        ("hostdev", !devices.hostdevs.is_empty()),
-        ("shmem", !devices.shmems.is_empty()),
-        ("memory", !devices.memories.is_empty()),
-        ("iommu", devices.iommu.is_some()),
-        ("pstore", devices.pstore.is_some()),
         ("nvram", devices.nvram.is_some()),
         ("lease", !devices.leases.is_empty()),
     ];
@@ -226,10 +246,8 @@ fn refuse(domain: &Domain) -> Result<()> {
         )));
     }
     let others = [
-        ("sysinfo", !domain.sysinfo.is_empty()),
         ("launchSecurity", domain.launch_security.is_some()),
         ("keywrap", domain.key_wrap.is_some()),
-        ("smbios", domain.os.smbios.is_some()),
     ];
     match others.into_iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(line::unsupported(format!("<{name}> is not supported yet"))),

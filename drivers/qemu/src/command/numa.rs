@@ -43,11 +43,11 @@ impl Line<'_> {
             let name = format!("ram-node{id}");
             let backend = Backend {
                 id: &name,
-                size: cell.memory.0.bytes(),
+                size: cell.memory.0.0.next_multiple_of(1024).saturating_mul(1024),
                 node: Some(*id),
                 access: cell.mem_access,
                 discard: cell.discard.map(YesNo::is_yes),
-                is_main: false,
+                ..Backend::default()
             };
             self.memory_backend(&backend)?;
             let mut node = KeyValues::new().word("node").set("nodeid", id);

@@ -51,6 +51,19 @@ impl Line<'_> {
         } else {
             self.option("-sandbox", "off");
         }
+    }
+
+    /// Devices that libvirt puts behind the sandbox; clients read the line, so their place is kept.
+    pub(super) fn late_devices(&mut self) -> error::Result<()> {
+        self.panics()?;
+        self.shmems()?;
+        self.cryptos()?;
+        self.vsock()?;
+        self.pstore()
+    }
+
+    /// Whether QEMU marks its messages with the time.
+    pub(super) fn message_time(&mut self) {
         if self.context.log_timestamp {
             self.option("-msg", "timestamp=on");
         }

@@ -1,7 +1,7 @@
 //! What a document's devices want of the host before QEMU starts.
 
 use model::domain::Domain;
-use model::domain::devices::chardev::{CharSource, SourceMode};
+use model::domain::devices::chardev::{CharSource, ConsoleTargetType, SourceMode};
 use model::domain::devices::disk_source::DiskSource;
 use model::domain::devices::filesystem::{FilesystemKind, FsDriverType};
 use model::domain::devices::hostdev::HostdevKind;
@@ -67,6 +67,10 @@ pub enum Provision {
     VhostScsi,
     /// The vDPA node at that path, as [`Role::Node`].
     Vdpa(PathBuf),
+    /// That file for what the guest writes, as [`Role::Output`]; QEMU opens it itself where none is given.
+    OutputFile(PathBuf),
+    /// That file for a copy of what the guest writes, as [`Role::Log`]; QEMU opens it itself where none is given.
+    LogFile(PathBuf),
     /// A device of the host, taken from its driver.
     HostDevice,
 }
@@ -74,7 +78,13 @@ pub enum Provision {
 impl Requirement {
     /// Whether the guest cannot start without it.
     pub fn is_needed(&self) -> bool {
-        !matches!(self.what, Provision::ListeningSocket(_) | Provision::VhostNet(_))
+        !matches!(
+            self.what,
+            Provision::ListeningSocket(_)
+                | Provision::VhostNet(_)
+                | Provision::OutputFile(_)
+                | Provision::LogFile(_)
+        )
     }
 }
 
@@ -106,6 +116,9 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
     }
     for (alias, path) in listening(devices) {
         want(Some(alias), Provision::ListeningSocket(path.into()));
+    }
+    for (alias, what) in outputs(devices) {
+        want(Some(alias), what);
     }
     for tpm in &devices.tpms {
         let alias = tpm.info.alias_name();
@@ -217,4 +230,38 @@ fn listening(devices: &Devices) -> impl Iterator<Item = (&str, &str)> {
         }
         _ => None,
     })
+}
+
+/// The files that character devices write.
+fn outputs(devices: &Devices) -> Vec<(&str, Provision)> {
+    let serials = devices
+        .serials
+        .iter()
+        .map(|device| (&device.info, &device.source, &device.log));
+    let parallels = devices
+        .parallels
+        .iter()
+        .map(|device| (&device.info, &device.source, &device.log));
+    let channels = devices
+        .channels
+        .iter()
+        .map(|device| (&device.info, &device.source, &device.log));
+    // Others are a serial port by another name.
+    let consoles = devices.consoles.iter().filter(|console| {
+        console.target.as_ref().and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio)
+    });
+    let consoles = consoles.map(|device| (&device.info, &device.source, &device.log));
+    let mut wanted = Vec::new();
+    for (info, source, log) in serials.chain(parallels).chain(channels).chain(consoles) {
+        let Some(alias) = info.alias_name() else { continue };
+        if let CharSource::File { source: Some(source) } = source
+            && let Some(path) = &source.path
+        {
+            wanted.push((alias, Provision::OutputFile(path.into())));
+        }
+        if let Some(log) = log {
+            wanted.push((alias, Provision::LogFile((&log.file).into())));
+        }
+    }
+    wanted
 }

@@ -8,7 +8,7 @@ use model::domain::devices::chardev::{
     Channel, ChannelTarget, Console, ConsoleTargetType, Parallel, Serial, SerialModel,
 };
 use model::domain::devices::controller::ControllerType;
-use model::domain::devices::{Address, DeviceInfo};
+use model::domain::devices::{Address, CharSource, DeviceInfo};
 use serde_json::Value;
 
 impl Line<'_> {
@@ -102,10 +102,12 @@ impl Line<'_> {
                 let chardev = self.chardev(&backend)?;
                 let mut props = Props::driver("virtserialport");
                 self.virtio_port(&mut props, &channel.info)?;
+                // SPICE's agent looks for this port.
+                let spice = matches!(channel.source, CharSource::SpiceVmc).then_some("com.redhat.spice.0");
                 let props = props
                     .set("chardev", chardev)
                     .set("id", id)
-                    .maybe("name", name.as_deref());
+                    .maybe("name", name.as_deref().or(spice));
                 self.device(props);
                 Ok(())
             }

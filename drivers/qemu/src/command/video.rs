@@ -68,7 +68,10 @@ impl Line<'_> {
         }
         let mut props = Props::driver(name);
         if let Some(driver) = driver {
-            virtio_options(&mut props, &driver.virtio);
+            // As libvirt has it: a card that is also VGA takes none of these.
+            if !name.contains("vga") {
+                virtio_options(&mut props, &driver.virtio);
+            }
             if driver.vgaconf.is_some() {
                 return Err(unsupported("<video>: <driver vgaconf> is for bhyve"));
             }

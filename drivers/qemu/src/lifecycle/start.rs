@@ -156,6 +156,10 @@ impl Owner {
             log_timestamp: driver.config.log_timestamp,
             dump_guest_core: driver.config.dump_guest_core,
             vnc_allow_host_audio: driver.config.vnc_allow_host_audio,
+            vnc_password: driver.config.vnc_password.is_some(),
+            spice_password: driver.config.spice_password.is_some(),
+            memory_dir: domain_dir.join("memory"),
+            huge_pages: Vec::new(),
             descriptors: provided.named.clone(),
         };
         let line = command::build(&model, &caps, &context)?;

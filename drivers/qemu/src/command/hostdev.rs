@@ -1,0 +1,157 @@
+//! Devices of the host that the guest gets.
+
+use super::Role;
+use super::address::alias;
+use super::line::{Line, Props, incomplete, unsupported};
+use error::Result;
+use model::domain::devices::hostdev::{
+    GuestReset, HostdevDriverName, HostdevKind, MdevModel, UsbHostdevSource, VfioDisplay,
+};
+use model::domain::devices::interface_source::HostNicAddress;
+use model::domain::devices::{Hostdev, Interface, InterfaceKind};
+
+impl Line<'_> {
+    pub(super) fn hostdevs(&mut self) -> Result<()> {
+        let devices = &self.domain.devices;
+        for interface in &devices.interfaces {
+            if let InterfaceKind::Hostdev { source } = &interface.kind {
+                self.passed_card(interface, source.address.as_ref())?;
+            }
+        }
+        devices
+            .hostdevs
+            .iter()
+            .try_for_each(|hostdev| self.hostdev(hostdev))
+    }
+
+    /// A card of the host behind a `<interface type='hostdev'>`.
+    fn passed_card(&mut self, interface: &Interface, address: Option<&HostNicAddress>) -> Result<()> {
+        let Some(HostNicAddress::Pci(pci)) = address else {
+            return Err(unsupported(
+                "<interface type='hostdev'>: only PCI cards are passed through",
+            ));
+        };
+        let mut props = Props::driver("vfio-pci")
+            .set("host", pci.to_string())
+            .set("id", alias(&interface.info)?);
+        if let Some(order) = interface.info.boot_order() {
+            props.put("bootindex", order);
+        }
+        if let Some(teaming) = &interface.teaming {
+            props = props.maybe("failover_pair_id", teaming.persistent.as_deref());
+        }
+        self.attach(&mut props, &interface.info)?;
+        self.rom(&mut props, &interface.info);
+        self.device(props);
+        Ok(())
+    }
+
+    fn hostdev(&mut self, hostdev: &Hostdev) -> Result<()> {
+        let id = alias(&hostdev.info)?;
+        let order = hostdev.info.boot_order();
+        let pair = hostdev
+            .teaming
+            .as_ref()
+            .and_then(|teaming| teaming.persistent.as_deref());
+        let mut props = match &hostdev.kind {
+            HostdevKind::Pci {
+                display,
+                driver,
+                source,
+            } => {
+                if let Some(HostdevDriverName::Kvm | HostdevDriverName::Xen) =
+                    driver.as_ref().and_then(|it| it.name)
+                {
+                    return Err(unsupported(
+                        "<hostdev>: only <driver name='vfio'/> passes devices through",
+                    ));
+                }
+                let props = Props::driver(vfio(display))
+                    .set("host", source.address.to_string())
+                    .set("id", id);
+                displayed(props, display)
+                    .maybe("bootindex", order)
+                    .maybe("failover_pair_id", pair)
+            }
+            HostdevKind::Mdev {
+                model: MdevModel::VfioPci,
+                display,
+                source,
+            } => {
+                let path = format!("/sys/bus/mdev/devices/{}", source.address.uuid);
+                let props = Props::driver(vfio(display)).set("id", id).set("sysfsdev", path);
+                displayed(props, display).maybe("bootindex", order)
+            }
+            HostdevKind::Usb { source } => usb(source, id)?.maybe("bootindex", order),
+            HostdevKind::ScsiHost { model, source } => {
+                let wwpn = source
+                    .wwpn
+                    .as_deref()
+                    .ok_or_else(|| incomplete("<hostdev>: no wwpn"))?;
+                let number = self.descriptor(id, Role::Vhost);
+                let number =
+                    number.ok_or_else(|| unsupported("<hostdev>: '/dev/vhost-scsi' was not opened"))?;
+                let driver = self.virtio_driver("vhost-scsi", &hostdev.info, *model, "<hostdev>")?;
+                Props::driver(&driver)
+                    .set("wwpn", wwpn)
+                    .set("vhostfd", number.to_string())
+                    .set("id", id)
+            }
+            HostdevKind::Scsi { .. } => {
+                return Err(unsupported(
+                    "<hostdev type='scsi'>: the node of a SCSI unit is not looked up on the host yet",
+                ));
+            }
+            HostdevKind::Mdev { .. } => {
+                return Err(unsupported(
+                    "<hostdev type='mdev'>: machines of this architecture have no such bus",
+                ));
+            }
+            HostdevKind::Storage { .. } | HostdevKind::Misc { .. } | HostdevKind::Net { .. } => {
+                return Err(unsupported("<hostdev mode='capabilities'> is for containers"));
+            }
+        };
+        self.attach(&mut props, &hostdev.info)?;
+        self.rom(&mut props, &hostdev.info);
+        self.device(props);
+        Ok(())
+    }
+}
+
+/// A device that shows something before the guest's driver takes over cannot be unplugged.
+fn vfio(display: &VfioDisplay) -> &'static str {
+    if display.ramfb.is_some_and(|ramfb| ramfb.is_on()) {
+        "vfio-pci-nohotplug"
+    } else {
+        "vfio-pci"
+    }
+}
+
+fn displayed(props: Props, display: &VfioDisplay) -> Props {
+    props
+        .maybe(
+            "display",
+            display.display.map(|it| super::line::on_off(it.is_on())),
+        )
+        .maybe("ramfb", display.ramfb.map(|ramfb| ramfb.is_on()))
+}
+
+fn usb(source: &UsbHostdevSource, id: &str) -> Result<Props> {
+    let address = source
+        .address
+        .filter(|address| address.bus != 0 || address.device != 0);
+    let address = address.ok_or_else(|| {
+        unsupported("<hostdev type='usb'>: the device was not looked up by vendor and product")
+    })?;
+    let node = format!("/dev/bus/usb/{:03}/{:03}", address.bus, address.device);
+    let mut props = Props::driver("usb-host").set("hostdevice", node).set("id", id);
+    if let Some(reset) = source.guest_reset {
+        let (reset, all) = match reset {
+            GuestReset::Off => (false, false),
+            GuestReset::Uninitialized => (true, false),
+            GuestReset::On => (true, true),
+        };
+        props = props.set("guest-reset", reset).set("guest-resets-all", all);
+    }
+    Ok(props)
+}
