@@ -7,6 +7,10 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many instances this process has made, in tens.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// For whom an instance works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

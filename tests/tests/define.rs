@@ -10,7 +10,10 @@ fn a_definition_is_kept_and_read_back() {
     instance.define("vm", &idle_domain("vm"));
     let uuid = instance.virsh(&["domuuid", "vm"]);
     let document = instance.virsh(&["dumpxml", "vm", "--inactive"]);
-    assert!(document.contains(&format!("<uuid>{}</uuid>", uuid.trim())), "{document}");
+    assert!(
+        document.contains(&format!("<uuid>{}</uuid>", uuid.trim())),
+        "{document}"
+    );
     assert!(instance.path("/etc/libvirt/qemu/vm.xml").exists());
     // What comes back may go in again, and changes nothing.
     instance.define("again", &document);
@@ -21,13 +24,21 @@ fn a_definition_is_kept_and_read_back() {
     instance.kill();
     instance.restart();
     assert_eq!(instance.virsh(&["dumpxml", "vm", "--inactive"]), document);
-    assert!(instance.virsh(&["dominfo", "vm"]).contains("Autostart:      enable"));
+    assert!(
+        instance
+            .virsh(&["dominfo", "vm"])
+            .contains("Autostart:      enable")
+    );
     instance.virsh(&["autostart", "vm", "--disable"]);
     assert!(!instance.path("/etc/libvirt/qemu/autostart/vm.xml").is_symlink());
 
     instance.virsh(&["domrename", "vm", "renamed"]);
     assert_eq!(instance.virsh(&["domuuid", "renamed"]), uuid);
-    assert!(instance.virsh_fails(&["domuuid", "vm"]).contains("failed to get domain 'vm'"));
+    assert!(
+        instance
+            .virsh_fails(&["domuuid", "vm"])
+            .contains("failed to get domain 'vm'")
+    );
     instance.virsh(&["undefine", "renamed"]);
     assert_eq!(instance.virsh(&["list", "--all", "--name"]).trim(), "");
     assert!(!instance.path("/etc/libvirt/qemu/renamed.xml").exists());
@@ -47,14 +58,23 @@ fn what_is_written_validates_against_the_schema() {
     );
     instance.define("modern", &q35);
     instance.virsh(&["start", "vm"]);
-    for (name, view) in [("vm", "--inactive"), ("vm", "--security-info"), ("modern", "--inactive"), ("vm", "--migratable")] {
+    for (name, view) in [
+        ("vm", "--inactive"),
+        ("vm", "--security-info"),
+        ("modern", "--inactive"),
+        ("vm", "--migratable"),
+    ] {
         let document = instance.virsh(&["dumpxml", name, view]);
         let file = instance.file("document.xml", &document);
         let outcome = std::process::Command::new("xmllint")
             .args(["--noout", "--relaxng", schema.to_str().unwrap(), &file])
             .output()
             .unwrap();
-        assert!(outcome.status.success(), "{name} {view}: {}\n{document}", String::from_utf8_lossy(&outcome.stderr));
+        assert!(
+            outcome.status.success(),
+            "{name} {view}: {}\n{document}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
     }
 }
 
@@ -64,10 +84,25 @@ fn metadata_title_and_description_are_kept() {
     instance.define("vm", &idle_domain("vm"));
     instance.virsh(&["desc", "vm", "--config", "what it is for"]);
     instance.virsh(&["desc", "vm", "--config", "--title", "short"]);
-    assert_eq!(instance.virsh(&["desc", "vm", "--config"]).trim(), "what it is for");
+    assert_eq!(
+        instance.virsh(&["desc", "vm", "--config"]).trim(),
+        "what it is for"
+    );
     assert_eq!(instance.virsh(&["desc", "vm", "--title"]).trim(), "short");
-    instance.virsh(&["metadata", "vm", "urn:app", "--key", "app", "--set", "<note level='2'>x</note>", "--config"]);
-    assert_eq!(instance.virsh(&["metadata", "vm", "urn:app"]).trim(), "<note level='2'>x</note>");
+    instance.virsh(&[
+        "metadata",
+        "vm",
+        "urn:app",
+        "--key",
+        "app",
+        "--set",
+        "<note level='2'>x</note>",
+        "--config",
+    ]);
+    assert_eq!(
+        instance.virsh(&["metadata", "vm", "urn:app"]).trim(),
+        "<note level='2'>x</note>"
+    );
     instance.virsh(&["metadata", "vm", "urn:app", "--remove", "--config"]);
     assert_eq!(instance.virsh(&["metadata", "vm", "urn:app"]).trim(), "");
 }
@@ -78,9 +113,20 @@ fn passwords_are_told_only_to_who_may_see_them() {
     let document = idle_domain("vm").replace("<serial", "<graphics type='vnc' passwd='hush'/><serial");
     instance.define("vm", &document);
     assert!(!instance.virsh(&["dumpxml", "vm"]).contains("hush"));
-    assert!(instance.virsh(&["dumpxml", "vm", "--security-info"]).contains("passwd='hush'"));
+    assert!(
+        instance
+            .virsh(&["dumpxml", "vm", "--security-info"])
+            .contains("passwd='hush'")
+    );
     let read_only = std::process::Command::new("virsh")
-        .args(["-q", "-c", &instance.read_only_uri(), "dumpxml", "vm", "--security-info"])
+        .args([
+            "-q",
+            "-c",
+            &instance.read_only_uri(),
+            "dumpxml",
+            "vm",
+            "--security-info",
+        ])
         .output()
         .unwrap();
     assert!(!read_only.status.success());
@@ -98,7 +144,11 @@ fn lists_are_filtered() {
         let mut all = vec!["list", "--name"];
         all.extend(arguments);
         let text = instance.virsh(&all);
-        let mut names: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        let mut names: Vec<String> = text
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect();
         names.sort();
         names
     };

@@ -24,14 +24,20 @@ fn a_killed_daemon_is_followed_by_one_that_knows_its_guests() {
     assert_eq!(instance.guests(), guests);
     assert_eq!(instance.virsh(&["dumpxml", "kept"]), live);
     assert_eq!(instance.virsh(&["domid", "kept"]), id);
-    assert_eq!(instance.virsh(&["domstate", "--reason", "transient"]).trim(), "paused (user)");
+    assert_eq!(
+        instance.virsh(&["domstate", "--reason", "transient"]).trim(),
+        "paused (user)"
+    );
     instance.virsh(&["resume", "transient"]);
     instance.virsh(&["suspend", "kept"]);
 
     // And in the ordinary way.
     assert_eq!(instance.stop(), Some(0));
     instance.restart();
-    assert_eq!(instance.virsh(&["domstate", "--reason", "kept"]).trim(), "paused (user)");
+    assert_eq!(
+        instance.virsh(&["domstate", "--reason", "kept"]).trim(),
+        "paused (user)"
+    );
     instance.virsh(&["destroy", "kept"]);
     instance.virsh(&["destroy", "transient"]);
     assert_eq!(instance.virsh(&["list", "--all", "--name"]).trim(), "kept");
@@ -52,7 +58,10 @@ fn a_guest_that_ended_meanwhile_is_noticed() {
     instance.restart();
     assert_eq!(instance.virsh(&["list", "--all", "--name"]).trim(), "kept");
     assert_eq!(instance.virsh(&["domstate", "kept"]).trim(), "shut off");
-    assert!(!instance.path("/run/libvirt/qemu/kept.xml").exists(), "the status document is left");
+    assert!(
+        !instance.path("/run/libvirt/qemu/kept.xml").exists(),
+        "the status document is left"
+    );
     instance.virsh(&["start", "kept"]);
     instance.virsh(&["destroy", "kept"]);
 }
@@ -64,7 +73,11 @@ fn a_stuck_guest_costs_nobody_else_anything() {
         instance.define(name, &idle_domain(name));
         instance.virsh(&["start", name]);
     }
-    let stuck: u32 = std::fs::read_to_string(instance.path("/run/libvirt/qemu/stuck.pid")).unwrap().trim().parse().unwrap();
+    let stuck: u32 = std::fs::read_to_string(instance.path("/run/libvirt/qemu/stuck.pid"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
     for restarted in [false, true] {
         signal(stuck, Signal::STOP);
         if restarted {
@@ -81,11 +94,16 @@ fn a_stuck_guest_costs_nobody_else_anything() {
         instance.virsh(&["domstate", "stuck"]);
         instance.virsh(&["suspend", "fine"]);
         instance.virsh(&["resume", "fine"]);
-        assert!(start.elapsed() < std::time::Duration::from_secs(8), "somebody waited for the stuck guest");
+        assert!(
+            start.elapsed() < std::time::Duration::from_secs(8),
+            "somebody waited for the stuck guest"
+        );
         let complaint = instance.virsh_fails(&["dommemstat", "stuck"]);
         assert!(complaint.contains("Timed out"), "{complaint}");
         signal(stuck, Signal::CONT);
-        wait_for("the guest to answer again", || instance.try_virsh(&["dommemstat", "stuck"]).success.then_some(()));
+        wait_for("the guest to answer again", || {
+            instance.try_virsh(&["dommemstat", "stuck"]).success.then_some(())
+        });
     }
     signal(stuck, Signal::STOP);
     instance.virsh(&["destroy", "stuck"]);

@@ -1,6 +1,7 @@
 //! Helper tasks of the project, run as `cargo xtask TASK`.
 
 mod check;
+mod demo;
 mod packages;
 
 use anyhow::Result;
@@ -15,6 +16,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Boots a guest with stock virsh against the project's daemon, in a private folder, and cleans up.
+    Demo {
+        /// Install missing Debian packages without asking, as with CI=true.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Installs what is missing, checks the form of the code and runs every test.
     Test {
         /// Install missing Debian packages without asking, as with CI=true.
@@ -25,8 +32,12 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
+        Task::Demo { yes } => {
+            packages::install_missing(packages::DEMO, yes)?;
+            demo::run()
+        }
         Task::Test { yes } => {
-            packages::install_missing(yes)?;
+            packages::install_missing(packages::TESTS, yes)?;
             check::run()
         }
     }

@@ -6,16 +6,43 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Programs, or files of absolute path, by the package that has them.
-const NEEDED: &[(&str, &str)] = &[
-    ("virsh", "libvirt-clients"),
-    ("virt-admin", "libvirt-daemon-common"),
-    ("/usr/share/libvirt/schemas/domain.rng", "libvirt-common"),
-    ("/usr/share/libvirt/cpu_map/index.xml", "libvirt-common"),
-    ("systemd-socket-activate", "systemd"),
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("xmllint", "libxml2-utils"),
-];
+/// What a task needs of the host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// Programs, or files of absolute path, by the package that has them.
+    files: &'static [(&'static str, &'static str)],
+    /// Whether libvirt's clients have to be of [`OLDEST_LIBVIRT`] at least.
+    recent_clients: bool,
+}
+
+/// What the demo needs: any virsh and any QEMU that Debian has.
+pub(crate) const DEMO: Needs = Needs {
+    files: &[
+        ("virsh", "libvirt-clients"),
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-img", "qemu-utils"),
+        ("/bin/busybox", "busybox-static"),
+    ],
+    recent_clients: false,
+};
+
+/// What the tests need.
+pub(crate) const TESTS: Needs = Needs {
+    recent_clients: true,
+    files: &[
+        ("virsh", "libvirt-clients"),
+        ("virt-admin", "libvirt-daemon-common"),
+        ("/usr/share/libvirt/schemas/domain.rng", "libvirt-common"),
+        ("/usr/share/libvirt/cpu_map/index.xml", "libvirt-common"),
+        ("systemd-socket-activate", "systemd"),
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("xmllint", "libxml2-utils"),
+        ("qemu-img", "qemu-utils"),
+        ("/bin/busybox", "busybox-static"),
+        ("/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"),
+        ("virt-install", "virtinst"),
+    ],
+};
 
 /// The first libvirt whose clients know all that the tests ask (`daemon-shutdown` of virt-admin, for one) and whose
 /// schemas and processor catalogue know all that our documents name.
@@ -34,8 +61,8 @@ const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 ///
 /// # Errors
 /// When it may not or cannot be installed: tests that talk to stock clients would have nobody to talk to.
-pub(crate) fn install_missing(yes: bool) -> Result<()> {
-    let packages = missing();
+pub(crate) fn install_missing(needs: Needs, yes: bool) -> Result<()> {
+    let packages = missing(needs);
     if packages.is_empty() {
         return Ok(());
     }
@@ -49,7 +76,7 @@ pub(crate) fn install_missing(yes: bool) -> Result<()> {
     let release = codename()?;
     let backports = format!("{release}-backports");
     let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
-    if release == NEEDS_BACKPORTS {
+    if release == NEEDS_BACKPORTS && needs.recent_clients {
         know_backports(&release, &backports)?;
         install.extend(["-t", &backports]);
     }
@@ -59,10 +86,10 @@ pub(crate) fn install_missing(yes: bool) -> Result<()> {
 }
 
 /// The packages to install.
-fn missing() -> Vec<&'static str> {
-    let absent = NEEDED.iter().filter(|(what, _)| !is_there(what));
+fn missing(needs: Needs) -> Vec<&'static str> {
+    let absent = needs.files.iter().filter(|(what, _)| !is_there(what));
     let mut packages: Vec<_> = absent.map(|(_, package)| *package).collect();
-    if libvirt_version().is_some_and(|version| version < OLDEST_LIBVIRT) {
+    if needs.recent_clients && libvirt_version().is_some_and(|version| version < OLDEST_LIBVIRT) {
         packages.extend(["libvirt-clients", "libvirt-common", "libvirt-daemon-common"]);
     }
     packages.sort_unstable();
@@ -177,6 +204,6 @@ fn as_root(program: &str, arguments: &[&str]) -> Result<bool> {
     clippy::print_stdout,
     reason = "talking to the user is this program's purpose"
 )]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("{text}");
 }

@@ -3,6 +3,7 @@
 use super::log_file::LogFile;
 use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
+use process_wrap::std::{CommandWrap, ProcessSession};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ pub struct Program {
 impl Program {
     /// Starts it with its output in the log; gives its process id.
     ///
-    /// It leads a process group of its own, so that a signal meant for the daemon's terminal does not end guests.
+    /// It leads a session of its own: a signal meant for the daemon's terminal does not reach guests, and the kernel does
+    /// not hang up on a stopped guest when the daemon, its parent, ends.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -46,7 +48,6 @@ impl Program {
             .env_clear()
             .envs(self.environment)
             .current_dir("/")
-            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.handle().map_err(failed)?)
             .stderr(log.handle().map_err(failed)?);
@@ -65,6 +66,10 @@ impl Program {
             )
         })?;
         // The process is followed by its own handle, not as a child: the next daemon is not its parent.
-        command.spawn().map(|child| child.id()).map_err(failed)
+        let child = CommandWrap::from(command)
+            .wrap(ProcessSession)
+            .spawn()
+            .map_err(failed)?;
+        Ok(child.id())
     }
 }
