@@ -152,6 +152,7 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
         vnc_allow_host_audio: false,
         vnc_password: false,
         spice_password: true,
+        spice_tls_dir: Some("/etc/pki/libvirt-spice".into()),
         memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}").into(),
         huge_pages: [(2048, "2M"), (1_048_576, "1G")].map(huge).into(),
         descriptors: named.collect(),

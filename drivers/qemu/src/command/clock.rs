@@ -3,10 +3,14 @@
 use super::line::{KeyValues, Line, incomplete, unsupported};
 use super::machine::Board;
 use error::Result;
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use model::domain::clock::{
     Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, Timer, TimerName, TimerTrack,
 };
+
+/// What seconds are counted from.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl Line<'_> {
     /// `-rtc` and the timers.
@@ -46,11 +50,8 @@ impl Line<'_> {
                         self.option("-global", "kvm-pit.lost_tick_policy=delay");
                     }
                 }
-                Some(TickPolicy::CatchUp) => {
-                    return Err(unsupported(
-                        "<timer name='pit'>: QEMU cannot catch up missed ticks",
-                    ));
-                }
+                // What QEMU does anyway.
+                Some(TickPolicy::CatchUp) => {}
                 Some(TickPolicy::Discard) => {
                     if self.caps.has_property("kvm-pit", "lost_tick_policy") {
                         self.option("-global", "kvm-pit.lost_tick_policy=discard");
@@ -71,8 +72,8 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Sleep states.
-    pub(super) fn power(&mut self) -> Result<()> {
+    /// The size of the memory for system management.
+    pub(super) fn tseg(&mut self) -> Result<()> {
         let smm = self
             .domain
             .features
@@ -89,6 +90,11 @@ impl Line<'_> {
                 format!("mch.extended-tseg-mbytes={}", tseg.bytes >> 20),
             );
         }
+        Ok(())
+    }
+
+    /// Sleep states.
+    pub(super) fn power(&mut self) -> Result<()> {
         let Some(pm) = &self.domain.pm else { return Ok(()) };
         let board = Board::of(self.domain);
         let device = match board {
@@ -125,8 +131,8 @@ fn policy(timer: &Timer) -> error::Error {
 
 fn base(clock: &Clock) -> Result<String> {
     let moment = |seconds: i64| {
-        let time =
-            Timestamp::from_second(seconds).map_err(|_| unsupported("<clock>: the time is out of range"))?;
+        let time = EPOCH.checked_add(SignedDuration::from_secs(seconds));
+        let time = time.map_err(|_| unsupported("<clock>: the time is out of range"))?;
         Ok(time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
     };
     let adjustment = match clock.adjustment {

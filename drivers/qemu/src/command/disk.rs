@@ -1,8 +1,9 @@
 //! Disks: their block layers, and the guest's device on top.
 
+use super::Role;
 use super::address::{alias, controller, controller_alias, virtio_options};
 use super::blockdev::{DiskNumbers, Layer, LayerFlags};
-use super::line::{Line, Props, incomplete, on_off, unsupported};
+use super::line::{KeyValues, Line, Props, incomplete, on_off, unsupported};
 use super::machine::Board;
 use error::Result;
 use model::domain::devices::address::DriveAddress;
@@ -10,7 +11,7 @@ use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiMod
 use model::domain::devices::disk::{
     DiskBus, DiskCache, DiskDevice, ErrorPolicy, GeometryTranslation, IoTune,
 };
-use model::domain::devices::disk_source::{DiskSource, StorageFormat};
+use model::domain::devices::disk_source::{DiskSource, StorageFormat, VhostUserSource};
 use model::domain::devices::{Address, Disk};
 
 impl Line<'_> {
@@ -71,23 +72,11 @@ impl Line<'_> {
                 "{name}: a running <mirror> cannot be started"
             )));
         }
-        if !disk.throttle_filters.is_empty() {
-            return Err(unsupported(format!(
-                "{name}: <throttlefilters> are not supported yet"
-            )));
-        }
-        if let DiskSource::VhostUser { .. } = &disk.source {
-            return Err(unsupported(format!(
-                "{name}: type 'vhostuser' is not supported yet"
-            )));
-        }
-        if disk
-            .driver
-            .as_ref()
-            .and_then(|driver| driver.copy_on_read)
-            .is_some_and(|it| it.is_on())
-        {
-            return Err(unsupported(format!("{name}: copy_on_read is not supported yet")));
+        if let DiskSource::VhostUser { source } = &disk.source {
+            let source = source
+                .as_ref()
+                .ok_or_else(|| incomplete(format!("{name} names no socket")))?;
+            return self.vhost_user_disk(disk, source, order);
         }
         let top = self.chain(disk, numbers)?;
         let id = alias(&disk.info)?;
@@ -107,9 +96,44 @@ impl Line<'_> {
         Ok(())
     }
 
+    /// A disk that another process serves.
+    fn vhost_user_disk(&mut self, disk: &Disk, source: &VhostUserSource, order: Option<u32>) -> Result<()> {
+        let id = alias(&disk.info)?;
+        let chardev = format!("chr-vu-{id}");
+        let option = KeyValues::new()
+            .word("socket")
+            .set("id", &chardev)
+            .set("path", &source.path)
+            .maybe(
+                "reconnect-ms",
+                super::chardev::reconnect_ms(source.reconnect.as_ref()),
+            );
+        self.option("-chardev", option.finish());
+        let driver = self.virtio_driver(
+            "vhost-user-blk",
+            &disk.info,
+            disk.model,
+            "<disk type='vhostuser'>",
+        )?;
+        let mut props = Props::driver(&driver);
+        if let Some(driver) = &disk.driver {
+            virtio_options(&mut props, &driver.virtio);
+            props = props
+                .maybe("num-queues", driver.queues)
+                .maybe("queue-size", driver.queue_size);
+        }
+        self.attach(&mut props, &disk.info)?;
+        let props = props
+            .set("chardev", chardev)
+            .set("id", id)
+            .maybe("bootindex", order);
+        self.device(props);
+        Ok(())
+    }
+
     /// All layers, the lowest first; the name of the uppermost.
     fn chain(&mut self, disk: &Disk, numbers: &DiskNumbers) -> Result<Option<String>> {
-        let Some(&top_number) = numbers.layers.first() else {
+        let Some(&(top_number, top_store)) = numbers.layers.first() else {
             return Ok(None);
         };
         let driver = disk.driver.as_ref();
@@ -124,11 +148,10 @@ impl Line<'_> {
                 .map(|it| it.is_on()),
             cdrom: disk.device == DiskDevice::Cdrom,
             floppy: disk.device == DiskDevice::Floppy,
-            copy_on_read: false,
+            node: self.descriptor(alias(&disk.info)?, Role::Node),
         };
         let lower_flags = LayerFlags {
             readonly: true,
-            discard: None,
             detect_zeroes: None,
             discard_no_unref: None,
             cdrom: false,
@@ -138,9 +161,10 @@ impl Line<'_> {
         let layers: Vec<_> = disk.backing_chain().collect();
         let terminated = super::blockdev::is_terminated(disk);
         let mut below: Option<String> = None;
-        for (layer, number) in layers.iter().zip(numbers.layers.iter().skip(1)).rev() {
+        for (layer, (number, store)) in layers.iter().zip(numbers.layers.iter().skip(1)).rev() {
             let format = layer.format.as_ref();
             let name = format!("libvirt-{number}");
+            let store = store.map(|store| format!("libvirt-{store}"));
             let image = Layer {
                 name: &name,
                 source: &layer.source,
@@ -151,6 +175,7 @@ impl Line<'_> {
                     .and_then(|details| details.encryption.as_ref()),
                 auth: layer.source.details().and_then(|details| details.auth.as_ref()),
                 metadata_cache: format.and_then(|format| format.metadata_cache.as_ref()),
+                store: store.as_deref(),
                 backing: match &below {
                     Some(below) => Some(Some(below)),
                     None => terminated.then_some(None),
@@ -159,6 +184,7 @@ impl Line<'_> {
             below = Some(self.layer(&image, &lower_flags)?);
         }
         let name = format!("libvirt-{top_number}");
+        let store = top_store.map(|store| format!("libvirt-{store}"));
         let image = Layer {
             name: &name,
             source: &disk.source,
@@ -166,12 +192,36 @@ impl Line<'_> {
             encryption: disk.effective_encryption(),
             auth: disk.effective_auth(),
             metadata_cache: driver.and_then(|driver| driver.metadata_cache.as_ref()),
+            store: store.as_deref(),
             backing: match &below {
                 Some(below) => Some(Some(below)),
                 None => terminated.then_some(None),
             },
         };
-        self.layer(&image, &flags).map(Some)
+        let mut top = self.layer(&image, &flags)?;
+        if driver
+            .and_then(|driver| driver.copy_on_read)
+            .is_some_and(|it| it.is_on())
+            && !flags.readonly
+        {
+            let name = format!("libvirt-CoR-{}", disk.target.dev);
+            let props = Props::driver("copy-on-read")
+                .set("node-name", name.as_str())
+                .set("file", top)
+                .set("discard", "unmap");
+            self.blockdev(props);
+            top = name;
+        }
+        for (filter, number) in disk.throttle_filters.iter().zip(&numbers.filters) {
+            let name = format!("libvirt-{number}-filter");
+            let props = Props::driver("throttle")
+                .set("node-name", name.as_str())
+                .set("throttle-group", format!("throttle-{}", filter.group))
+                .set("file", top);
+            self.blockdev(props);
+            top = name;
+        }
+        Ok(Some(top))
     }
 
     /// The device's type and its place on its bus.
@@ -342,7 +392,8 @@ impl Line<'_> {
             props.put("rerror", policy);
         }
         if let Some(serial) = &disk.serial {
-            props.put("serial", serial.as_str());
+            // QEMU drops a space that has no backslash before it.
+            props.put("serial", serial.replace(' ', "\\ "));
         }
         if let Some(wwn) = &disk.wwn {
             let wwn = u64::from_str_radix(wwn.trim_start_matches("0x"), 16);

@@ -107,6 +107,7 @@ impl Line<'_> {
             auth: source.details().and_then(|details| details.auth.as_ref()),
             metadata_cache: None,
             backing: Some(None),
+            store: None,
         };
         self.layer(&layer, &flags)?;
         Ok(())

@@ -118,9 +118,10 @@ impl Line<'_> {
     fn spice(&mut self, spice: &Spice) -> Result<()> {
         let mut option = KeyValues::new();
         let port = spice.port.filter(|port| *port > 0);
-        if let Some(tls) = spice.tls_port.filter(|port| *port > 0) {
+        let tls = spice.tls_port.filter(|port| *port > 0);
+        if let (Some(tls), None) = (tls, &self.context.spice_tls_dir) {
             return Err(unsupported(format!(
-                "<graphics type='spice' tlsPort='{tls}'>: spice TLS port set in the document, but TLS is disabled in the driver's configuration"
+                "<graphics type='spice' tlsPort='{tls}'>: TLS is disabled in the driver's configuration"
             )));
         }
         let listen = spice
@@ -139,10 +140,11 @@ impl Line<'_> {
                 if let Some(port) = port {
                     option.put("port", port);
                 }
-                if let Some(address) = address.as_deref().filter(|_| port.is_some()) {
+                option = option.maybe("tls-port", tls);
+                if let Some(address) = address.as_deref().filter(|_| port.is_some() || tls.is_some()) {
                     option.put("addr", address);
                 }
-                if port.is_none() {
+                if port.is_none() && tls.is_none() {
                     option.put("port", 0);
                 }
             }
@@ -154,12 +156,13 @@ impl Line<'_> {
         if spice.access.passwd.is_none() && !self.context.spice_password {
             option.put("disable-ticketing", "on");
         }
+        if tls.is_some() {
+            let folder = self.context.spice_tls_dir.as_ref();
+            option = option.maybe("x509-dir", folder.map(|folder| folder.display()));
+        }
         match spice.default_mode {
-            Some(ChannelMode::Secure) => {
-                return Err(unsupported(
-                    "<graphics type='spice' defaultMode='secure'> needs TLS, which is disabled",
-                ));
-            }
+            Some(ChannelMode::Secure) if tls.is_none() => return Err(needs_tls("defaultMode")),
+            Some(ChannelMode::Secure) => option.put("tls-channel", "default"),
             Some(ChannelMode::Insecure) => option.put("plaintext-channel", "default"),
             Some(ChannelMode::Any) | None => {}
         }
@@ -175,11 +178,8 @@ impl Line<'_> {
                 SpiceChannelName::Usbredir => "usbredir",
             };
             match channel.mode {
-                ChannelMode::Secure => {
-                    return Err(unsupported(format!(
-                        "<channel name='{name}' mode='secure'> needs TLS, which is disabled"
-                    )));
-                }
+                ChannelMode::Secure if tls.is_none() => return Err(needs_tls(name)),
+                ChannelMode::Secure => option.put("tls-channel", name),
                 ChannelMode::Insecure => option.put("plaintext-channel", name),
                 ChannelMode::Any => {}
             }
@@ -290,4 +290,10 @@ fn gl(option: KeyValues, gl: Option<&Gl>) -> KeyValues {
     option
         .maybe("gl", enabled)
         .maybe("rendernode", gl.rendernode.as_deref())
+}
+
+fn needs_tls(what: &str) -> error::Error {
+    unsupported(format!(
+        "<graphics type='spice'>: '{what}' is to be secure, but there is no port with TLS"
+    ))
 }

@@ -8,7 +8,7 @@ use model::domain::devices::hostdev::{
     GuestReset, HostdevDriverName, HostdevKind, MdevModel, UsbHostdevSource, VfioDisplay,
 };
 use model::domain::devices::interface_source::HostNicAddress;
-use model::domain::devices::{Hostdev, Interface, InterfaceKind};
+use model::domain::devices::{Address, Hostdev, Interface, InterfaceKind};
 
 impl Line<'_> {
     pub(super) fn hostdevs(&mut self) -> Result<()> {
@@ -47,6 +47,10 @@ impl Line<'_> {
     }
 
     fn hostdev(&mut self, hostdev: &Hostdev) -> Result<()> {
+        if hostdev.info.address == Some(Address::Unassigned) {
+            // Taken from the host, but kept from the guest.
+            return Ok(());
+        }
         let id = alias(&hostdev.info)?;
         let order = hostdev.info.boot_order();
         let pair = hostdev
@@ -133,7 +137,7 @@ fn displayed(props: Props, display: &VfioDisplay) -> Props {
             "display",
             display.display.map(|it| super::line::on_off(it.is_on())),
         )
-        .maybe("ramfb", display.ramfb.map(|ramfb| ramfb.is_on()))
+        .maybe("ramfb", display.ramfb.map(|ramfb| ramfb.is_on()).filter(|on| *on))
 }
 
 fn usb(source: &UsbHostdevSource, id: &str) -> Result<Props> {

@@ -101,7 +101,7 @@ impl Line<'_> {
         let size = initial_kib(self.domain)?;
         let mut option = KeyValues::new().set("size", format!("{size}k"));
         if let Some(most) = &self.domain.max_memory {
-            option.put("slots", most.slots.unwrap_or(0));
+            option = option.maybe("slots", most.slots);
             option.put("maxmem", format!("{}k", most.size.0));
         }
         self.option("-m", option.finish());
@@ -136,8 +136,16 @@ impl Line<'_> {
             .and_then(|backing| backing.access.as_ref())
             .map(|access| access.mode);
         let persistent = backend.path.is_some();
-        let access = backend.access.or(everywhere);
-        let access = access.or(persistent.then_some(MemoryAccessMode::Private));
+        let numa = self.domain.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
+        let cell = numa.zip(backend.node).and_then(|(numa, node)| {
+            let index = usize::try_from(node).ok()?;
+            let named = numa.cells.iter().find(|cell| cell.id == Some(node));
+            named.or_else(|| numa.cells.get(index).filter(|cell| cell.id.is_none()))
+        });
+        let access = backend
+            .access
+            .or(cell.and_then(|cell| cell.mem_access))
+            .or(everywhere);
         let place = self.place(backend, access)?;
         let mut props = match &place {
             Place::Anonymous => Props::object("memory-backend-ram", backend.id),

@@ -78,6 +78,8 @@ pub struct CommandContext {
     pub vnc_password: bool,
     /// The same of SPICE servers; one without any password lets everybody in.
     pub spice_password: bool,
+    /// The folder with certificates of SPICE servers, if they may use TLS.
+    pub spice_tls_dir: Option<PathBuf>,
     /// The folder of the run's memory that lies in files.
     pub memory_dir: PathBuf,
     /// Folders of the run in the host's file systems of huge pages, the one with the default size first.
@@ -177,6 +179,7 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
     line.flag("-S");
     line.firmware_layers()?;
     line.machine()?;
+    line.tseg()?;
     line.cpu()?;
     line.firmware()?;
     line.memory()?;

@@ -158,6 +158,7 @@ impl Owner {
             vnc_allow_host_audio: driver.config.vnc_allow_host_audio,
             vnc_password: driver.config.vnc_password.is_some(),
             spice_password: driver.config.spice_password.is_some(),
+            spice_tls_dir: None,
             memory_dir: domain_dir.join("memory"),
             huge_pages: Vec::new(),
             descriptors: provided.named.clone(),

@@ -14,7 +14,7 @@ mod protocol;
 
 pub(super) use numbers::{DiskNumbers, disk_numbers, is_terminated};
 
-use super::line::{Line, Props, unsupported};
+use super::line::{Line, Props, incomplete, unsupported};
 use error::Result;
 use model::domain::devices::DiskSource;
 use model::domain::devices::disk::{DetectZeroes, Discard, DiskCache, DiskIo, MetadataCache};
@@ -34,8 +34,8 @@ pub(super) struct LayerFlags {
     pub(super) cdrom: bool,
     /// A floppy drive.
     pub(super) floppy: bool,
-    /// Its layers carry the cache mode, but not what concerns the guest's device.
-    pub(super) copy_on_read: bool,
+    /// The number of the descriptor of a node that was opened for it.
+    pub(super) node: Option<i32>,
 }
 
 /// One image.
@@ -48,6 +48,8 @@ pub(super) struct Layer<'a> {
     pub(super) encryption: Option<&'a Encryption>,
     pub(super) auth: Option<&'a Auth>,
     pub(super) metadata_cache: Option<&'a MetadataCache>,
+    /// What the names of the file with its data begin with.
+    pub(super) store: Option<&'a str>,
     /// The layer below: `None`: not said, `Some(None)`: there is none.
     pub(super) backing: Option<Option<&'a str>>,
 }
@@ -110,6 +112,7 @@ impl Line<'_> {
                 "<encryption>: encrypted images need secrets, which this daemon does not ask for yet",
             ));
         }
+        let data_file = self.data_store(layer, flags)?;
         let slice = layer.source.details().and_then(|details| details.slices.first());
         let driver = format_driver(layer.format, flags)?;
         let storage = format!("{}-storage", layer.name);
@@ -130,7 +133,6 @@ impl Line<'_> {
         if !needs_format {
             return Ok(below);
         }
-        let data_file = self.data_store(layer, flags)?;
         let name = format!("{}-format", layer.name);
         let mut props = Props::new()
             .set("node-name", name.as_str())
@@ -159,19 +161,39 @@ impl Line<'_> {
 
     /// The file that holds a qcow2 image's data, if it is another one.
     fn data_store(&mut self, layer: &Layer<'_>, flags: &LayerFlags) -> Result<Option<String>> {
-        let store = layer
+        let Some(store) = layer
             .source
             .details()
-            .and_then(|details| details.data_store.as_deref());
-        match store {
-            None => Ok(None),
-            Some(_) => {
-                let _ = flags;
-                Err(unsupported(
-                    "<dataStore>: images with a data file of their own are not supported yet",
-                ))
-            }
+            .and_then(|details| details.data_store.as_deref())
+        else {
+            return Ok(None);
+        };
+        let format = store
+            .format
+            .as_ref()
+            .map_or(StorageFormat::Raw, |format| format.kind);
+        if layer.format != StorageFormat::Qcow2 || format != StorageFormat::Raw {
+            return Err(unsupported(
+                "<dataStore>: only images of the format 'qcow2' have one, which is 'raw'",
+            ));
         }
+        let name = layer
+            .store
+            .ok_or_else(|| incomplete("<dataStore> has no number"))?;
+        let image = Layer {
+            name,
+            source: &store.source,
+            format,
+            encryption: store
+                .source
+                .details()
+                .and_then(|details| details.encryption.as_ref()),
+            auth: store.source.details().and_then(|details| details.auth.as_ref()),
+            metadata_cache: None,
+            backing: None,
+            store: None,
+        };
+        self.layer(&image, flags).map(Some)
     }
 }
 

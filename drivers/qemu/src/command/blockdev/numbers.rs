@@ -7,26 +7,43 @@ use model::domain::devices::disk_source::{BackingStore, DiskSource};
 /// The numbers of one disk's layers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::command) struct DiskNumbers {
-    /// Of the image, then of what is below it, as far as the document tells.
-    pub(in crate::command) layers: Vec<u32>,
+    /// Of the image and of what is below it, as far as the document tells; and of the file with a layer's data, where
+    /// that is another one.
+    pub(in crate::command) layers: Vec<(u32, Option<u32>)>,
+    /// Of the limits on top.
+    pub(in crate::command) filters: Vec<u32>,
 }
 
 /// The numbers of all disks, in the document's order: those that the document has, else the next free ones.
 pub(in crate::command) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
     let disks = &domain.devices.disks;
-    let mut next = disks.iter().flat_map(given).flatten().max().unwrap_or(0);
+    let mut next = disks
+        .iter()
+        .flat_map(sources)
+        .filter_map(index)
+        .max()
+        .unwrap_or(0);
     let mut numbers: Vec<DiskNumbers> = disks
         .iter()
         .rev()
         .map(|disk| {
-            let layers = given(disk).into_iter().map(|given| {
-                given.unwrap_or_else(|| {
-                    next = next.saturating_add(1);
-                    next
-                })
-            });
+            let mut free = || {
+                next = next.saturating_add(1);
+                next
+            };
+            let mut number = |source: &DiskSource| index(source).unwrap_or_else(&mut free);
+            let mut one = |source: &DiskSource, given: Option<u32>| {
+                let own = given.unwrap_or_else(|| number(source));
+                (own, store(source).map(|store| number(store)))
+            };
+            let mut layers = Vec::new();
+            if !disk.source.is_empty() {
+                layers.push(one(&disk.source, None));
+                layers.extend(disk.backing_chain().map(|layer| one(&layer.source, layer.index)));
+            }
             DiskNumbers {
-                layers: layers.collect(),
+                layers,
+                filters: disk.throttle_filters.iter().map(|_| free()).collect(),
             }
         })
         .collect();
@@ -34,18 +51,19 @@ pub(in crate::command) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
     numbers
 }
 
-/// What the document says of each layer; nothing for an empty drive.
-fn given(disk: &Disk) -> Vec<Option<u32>> {
-    if disk.source.is_empty() {
-        return Vec::new();
-    }
-    let top = disk.source.details().and_then(|details| details.index);
-    let mut layers = vec![top];
-    layers.extend(
-        disk.backing_chain()
-            .map(|layer| layer.index.or_else(|| index(&layer.source))),
-    );
+/// All that a disk is read from.
+fn sources(disk: &Disk) -> Vec<&DiskSource> {
+    let layers = std::iter::once(&disk.source).chain(disk.backing_chain().map(|layer| &layer.source));
     layers
+        .flat_map(|source| std::iter::once(source).chain(store(source)))
+        .collect()
+}
+
+fn store(source: &DiskSource) -> Option<&DiskSource> {
+    source
+        .details()
+        .and_then(|details| details.data_store.as_deref())
+        .map(|store| &store.source)
 }
 
 fn index(source: &DiskSource) -> Option<u32> {

@@ -1,7 +1,6 @@
 //! The lowest layer: where the bytes are.
 
 use super::{Layer, LayerFlags};
-use crate::command::Role;
 use crate::command::line::{Line, Props, incomplete, unsupported};
 use error::Result;
 use model::domain::devices::disk::DiskIo;
@@ -71,7 +70,7 @@ impl Line<'_> {
             DiskSource::VhostVdpa { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;
                 let opaque = format!("{node}-vdpa");
-                let number = self.descriptor(&opaque, Role::Node).ok_or_else(|| {
+                let number = flags.node.ok_or_else(|| {
                     unsupported(format!(
                         "<disk type='vhostvdpa'>: the device '{}' was not opened",
                         source.dev
