@@ -46,6 +46,15 @@ impl Instance {
             daemon: None,
             starts: 0,
         };
+        // Two daemons that look for a free port at the same moment may both find the same.
+        let first = 6000 + (std::process::id() % 400) * 100 + NUMBER.fetch_add(10, Ordering::Relaxed) % 100;
+        let config = instance.path("/etc/libvirt/qemu.conf");
+        fs::create_dir_all(config.parent().expect("a folder")).expect("the configuration's folder");
+        let text = format!(
+            "remote_display_port_min = {first}\nremote_display_port_max = {}\n",
+            first + 9
+        );
+        fs::write(config, text).expect("the configuration");
         instance.restart();
         instance
     }
