@@ -6,7 +6,7 @@ use qmp::agent::Agent;
 use std::time::Duration;
 
 /// How long an agent may take to answer unless the caller says otherwise: libvirt's own patience.
-pub const WAIT: Duration = Duration::from_secs(5);
+pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
 /// How long "for ever" is: an agent that is busy freezing file systems may take minutes, never hours.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -15,7 +15,7 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// [`Code::InvalidArg`] for numbers below -2.
-pub fn wait_of(seconds: i32) -> Result<Duration> {
+pub(crate) fn wait_of(seconds: i32) -> Result<Duration> {
     match seconds {
         -2 => Ok(FOR_EVER),
         -1 => Ok(WAIT),
@@ -36,7 +36,7 @@ pub fn wait_of(seconds: i32) -> Result<Duration> {
 /// # Errors
 /// [`Code::OperationInvalid`] when it does not run, [`Code::ArgumentUnsupported`] when its document has no agent,
 /// [`Code::AgentUnresponsive`] when nobody listens.
-pub async fn connect(state: &State) -> Result<Agent> {
+pub(crate) async fn connect(state: &State) -> Result<Agent> {
     let live = state.running()?;
     let path = live.agent.as_deref().ok_or_else(|| {
         Error::new(
@@ -51,7 +51,7 @@ pub async fn connect(state: &State) -> Result<Agent> {
 }
 
 /// What a client hears when the agent does not do what it should.
-pub fn error(err: qmp::Error) -> Error {
+pub(crate) fn error(err: qmp::Error) -> Error {
     let code = match &err {
         qmp::Error::Command { .. } => Code::InternalError,
         qmp::Error::NotACommand(_) => Code::InvalidArg,

@@ -23,7 +23,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// Who holds which device, by its path. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Consoles(Arc<Mutex<Held>>);
+pub(crate) struct Consoles(Arc<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
@@ -33,7 +33,7 @@ struct Held {
 
 /// The guest's side of a connection.
 #[derive(Debug)]
-pub enum Device {
+pub(crate) enum Device {
     /// A terminal or a device node.
     Terminal(AsyncFd<File>),
     /// A socket that QEMU listens on.
@@ -45,7 +45,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Code::OperationUnsupported`] for a kind that nobody can connect to; what the host refuses.
-    pub async fn open(source: &CharSource) -> Result<Self> {
+    pub(crate) async fn open(source: &CharSource) -> Result<Self> {
         let unsupported = || {
             let text = format!(
                 "a character device of type '{}' has no end that a client can open",
@@ -124,7 +124,7 @@ impl Consoles {
     ///
     /// # Errors
     /// [`Code::OperationFailed`] when somebody has it and `force` is not given.
-    pub fn take(&self, path: &str, force: bool) -> Result<Hold> {
+    pub(crate) fn take(&self, path: &str, force: bool) -> Result<Hold> {
         let mut held = self.0.lock();
         if held.by_path.contains_key(path) && !force {
             let text = "Active console session exists for this domain";
@@ -146,7 +146,7 @@ impl Consoles {
 
 /// A device held for one client.
 #[derive(Debug)]
-pub struct Hold {
+pub(crate) struct Hold {
     consoles: Consoles,
     path: String,
     number: u64,
@@ -169,7 +169,7 @@ impl Drop for Hold {
 /// Passes bytes both ways until one side ends.
 ///
 /// What the client does not read is not read from the guest either, so it waits there and not in this daemon's memory.
-pub async fn connect(stream: Stream, device: Device, mut hold: Hold) {
+pub(crate) async fn connect(stream: Stream, device: Device, mut hold: Hold) {
     let ending = {
         let from_guest = from_guest(&stream, &device);
         let to_guest = to_guest(&stream, &device);

@@ -6,7 +6,7 @@ use error::{Code, Domain, Error, Result};
 ///
 /// # Errors
 /// [`Code::InvalidArg`] that tells the unknown bits.
-pub fn check(call: &str, flags: u32, known: u32) -> Result<()> {
+pub(crate) fn check(call: &str, flags: u32, known: u32) -> Result<()> {
     match flags & !known {
         0 => Ok(()),
         unknown => Err(Error::new(
@@ -21,7 +21,7 @@ pub fn check(call: &str, flags: u32, known: u32) -> Result<()> {
 ///
 /// # Errors
 /// [`Code::InvalidArg`].
-pub fn exclusive(call: &str, flags: u32, one: (u32, &str), other: (u32, &str)) -> Result<()> {
+pub(crate) fn exclusive(call: &str, flags: u32, one: (u32, &str), other: (u32, &str)) -> Result<()> {
     if flags & one.0 != 0 && flags & other.0 != 0 {
         let text = format!("flags '{}' and '{}' in {call} exclude each other", one.1, other.1);
         return Err(Error::new(Code::InvalidArg, Domain::Qemu, text));
@@ -31,7 +31,7 @@ pub fn exclusive(call: &str, flags: u32, one: (u32, &str), other: (u32, &str)) -
 
 /// Which of a domain's two configurations a call means (`virDomainModificationImpact`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Impact {
+pub(crate) struct Impact {
     /// The running guest.
     pub live: bool,
     /// The definition that the next start uses.
@@ -39,20 +39,20 @@ pub struct Impact {
 }
 
 /// `VIR_DOMAIN_AFFECT_LIVE`.
-pub const AFFECT_LIVE: u32 = 1;
+pub(crate) const AFFECT_LIVE: u32 = 1;
 /// `VIR_DOMAIN_AFFECT_CONFIG`.
-pub const AFFECT_CONFIG: u32 = 2;
+pub(crate) const AFFECT_CONFIG: u32 = 2;
 /// Both bits; none of them means the present state, whatever it is.
-pub const AFFECT: u32 = AFFECT_LIVE | AFFECT_CONFIG;
+pub(crate) const AFFECT: u32 = AFFECT_LIVE | AFFECT_CONFIG;
 /// `VIR_TYPED_PARAM_STRING_OKAY`: the client understands string parameters, as every client of today does.
-pub const STRING_OKAY: u32 = 4;
+pub(crate) const STRING_OKAY: u32 = 4;
 
 impl Impact {
     /// Reads the bits for a domain that is or is not active and persistent.
     ///
     /// # Errors
     /// [`Code::OperationInvalid`] when the configuration meant is not there.
-    pub fn of(flags: u32, active: bool, persistent: bool) -> Result<Self> {
+    pub(crate) fn of(flags: u32, active: bool, persistent: bool) -> Result<Self> {
         let invalid = |text: &str| Err(Error::new(Code::OperationInvalid, Domain::Qemu, text));
         let impact = match flags & AFFECT {
             0 => Self {

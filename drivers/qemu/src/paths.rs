@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The driver's folders.
 #[derive(Debug, Clone)]
-pub struct Paths {
+pub(crate) struct Paths {
     /// Definitions: `NAME.xml`, and `autostart/` with links to those that start with the daemon.
     pub config: PathBuf,
     /// Of running guests: `NAME.pid`, `NAME.xml` (status), `channel/`.
@@ -22,57 +22,57 @@ const SHORT_NAME: usize = 20;
 
 impl Paths {
     /// The definition of a persistent domain.
-    pub fn definition(&self, name: &str) -> PathBuf {
+    pub(crate) fn definition(&self, name: &str) -> PathBuf {
         self.config.join(format!("{name}.xml"))
     }
 
     /// The link that marks a domain for starting with the daemon.
-    pub fn autostart(&self, name: &str) -> PathBuf {
+    pub(crate) fn autostart(&self, name: &str) -> PathBuf {
         self.autostart_dir().join(format!("{name}.xml"))
     }
 
     /// The folder of those links.
-    pub fn autostart_dir(&self) -> PathBuf {
+    pub(crate) fn autostart_dir(&self) -> PathBuf {
         self.config.join("autostart")
     }
 
     /// What the next daemon needs to adopt a running guest.
-    pub fn status(&self, name: &str) -> PathBuf {
+    pub(crate) fn status(&self, name: &str) -> PathBuf {
         self.run.join(format!("{name}.xml"))
     }
 
     /// The process id of a running guest.
-    pub fn pid_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn pid_file(&self, name: &str) -> PathBuf {
         self.run.join(format!("{name}.pid"))
     }
 
     /// QEMU's own words.
-    pub fn log_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn log_file(&self, name: &str) -> PathBuf {
         self.log.join(format!("{name}.log"))
     }
 
     /// The managed save image.
-    pub fn managed_save(&self, name: &str) -> PathBuf {
+    pub(crate) fn managed_save(&self, name: &str) -> PathBuf {
         self.lib.join("save").join(format!("{name}.save"))
     }
 
     /// The folder of UEFI variables of domains that name no file for them.
-    pub fn nvram_dir(&self) -> PathBuf {
+    pub(crate) fn nvram_dir(&self) -> PathBuf {
         self.lib.join("nvram")
     }
 
     /// The folder of one run of a domain.
-    pub fn domain_dir(&self, id: i32, name: &str) -> PathBuf {
+    pub(crate) fn domain_dir(&self, id: i32, name: &str) -> PathBuf {
         self.lib.join(format!("domain-{}", short_name(id, name)))
     }
 
     /// Channel sockets of one run of a domain.
-    pub fn channel_dir(&self, id: i32, name: &str) -> PathBuf {
+    pub(crate) fn channel_dir(&self, id: i32, name: &str) -> PathBuf {
         self.run.join("channel").join(short_name(id, name))
     }
 
     /// The folders that must exist before anything else, with the mode each has.
-    pub fn folders(&self) -> Vec<(PathBuf, u32)> {
+    pub(crate) fn folders(&self) -> Vec<(PathBuf, u32)> {
         let sub = |base: &Path, name: &str| base.join(name);
         vec![
             (self.config.clone(), 0o700),
@@ -94,7 +94,7 @@ fn short_name(id: i32, name: &str) -> String {
 }
 
 /// The monitor socket in a domain's folder.
-pub fn monitor_socket(domain_dir: &Path) -> PathBuf {
+pub(crate) fn monitor_socket(domain_dir: &Path) -> PathBuf {
     domain_dir.join("monitor.sock")
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The ports of one range.
 #[derive(Debug)]
-pub struct Ports {
+pub(crate) struct Ports {
     what: &'static str,
     range: RangeInclusive<u16>,
     taken: Mutex<BTreeSet<u16>>,
@@ -17,14 +17,14 @@ pub struct Ports {
 
 /// A port that nobody else gets while this lives.
 #[derive(Debug)]
-pub struct Port {
+pub(crate) struct Port {
     number: u16,
     ports: Arc<Ports>,
 }
 
 impl Ports {
     /// The ports of `range`; `what` names them in errors.
-    pub fn new(what: &'static str, range: RangeInclusive<u16>) -> Arc<Self> {
+    pub(crate) fn new(what: &'static str, range: RangeInclusive<u16>) -> Arc<Self> {
         Arc::new(Self {
             what,
             range,
@@ -36,7 +36,7 @@ impl Ports {
     ///
     /// # Errors
     /// [`Code::InternalError`] when all are taken.
-    pub fn any(self: &Arc<Self>) -> Result<Port> {
+    pub(crate) fn any(self: &Arc<Self>) -> Result<Port> {
         let mut taken = self.taken.lock();
         let free = self
             .range
@@ -55,7 +55,7 @@ impl Ports {
     }
 
     /// That port, chosen by the domain itself: it may lie outside the range and be in use, which QEMU then tells.
-    pub fn exactly(self: &Arc<Self>, number: u16) -> Port {
+    pub(crate) fn exactly(self: &Arc<Self>, number: u16) -> Port {
         self.taken.lock().insert(number);
         Port {
             number,
@@ -66,7 +66,7 @@ impl Ports {
 
 impl Port {
     /// The port's number.
-    pub fn number(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.number
     }
 }

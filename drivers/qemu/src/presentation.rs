@@ -7,7 +7,7 @@ use model::domain::cpu::CpuMode;
 
 /// How a document is shown (`virDomainXMLFlags`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// With passwords.
     pub secure: bool,
     /// As it will be at the next start.
@@ -23,7 +23,7 @@ impl View {
     ///
     /// # Errors
     /// [`Code::InvalidArg`] for unknown flags.
-    pub fn from_flags(flags: u32) -> Result<Self> {
+    pub(crate) fn from_flags(flags: u32) -> Result<Self> {
         flags::check("virDomainGetXMLDesc", flags, 0xf)?;
         Ok(Self {
             secure: flags & 1 != 0,
@@ -38,7 +38,7 @@ impl View {
 ///
 /// # Errors
 /// [`Code::NoSupport`] where the processor would have to be worked out.
-pub fn document(state: &State, view: View) -> Result<String> {
+pub(crate) fn document(state: &State, view: View) -> Result<String> {
     let document = if view.inactive {
         state.next_document()
     } else {
@@ -88,7 +88,7 @@ pub fn document(state: &State, view: View) -> Result<String> {
 ///
 /// # Errors
 /// [`Code::NoDomain`] for one that has just ended.
-pub fn present(state: &State) -> Result<&Document> {
+pub(crate) fn present(state: &State) -> Result<&Document> {
     state.document().map(std::convert::AsRef::as_ref).ok_or_else(|| {
         Error::new(
             Code::NoDomain,
@@ -99,12 +99,12 @@ pub fn present(state: &State) -> Result<&Document> {
 }
 
 /// Nanoseconds of processor time QEMU has used; 0 when that cannot be told any more.
-pub fn cpu_time(live: &Live) -> u64 {
+pub(crate) fn cpu_time(live: &Live) -> u64 {
     live.process.cpu_time().unwrap_or(0)
 }
 
 /// The memory the guest has now, in KiB.
-pub fn memory(state: &State) -> u64 {
+pub(crate) fn memory(state: &State) -> u64 {
     match state.live.as_ref() {
         Some(live) => balloon(live),
         None => state.document().map_or(0, |document| document.summary.memory),

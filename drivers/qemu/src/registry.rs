@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// The domains of a driver.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     index: RwLock<Index>,
     last_id: AtomicI32,
 }
@@ -37,7 +37,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NoDomain`].
-    pub fn find(&self, reference: &protocol::remote::Domain) -> Result<Arc<Domain>> {
+    pub(crate) fn find(&self, reference: &protocol::remote::Domain) -> Result<Arc<Domain>> {
         let uuid = Uuid::from_bytes(reference.uuid);
         self.visible(uuid)
             .ok_or_else(|| no_domain(format_args!("uuid '{uuid}' ({})", reference.name)))
@@ -47,7 +47,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NoDomain`].
-    pub fn by_uuid(&self, uuid: Uuid) -> Result<Arc<Domain>> {
+    pub(crate) fn by_uuid(&self, uuid: Uuid) -> Result<Arc<Domain>> {
         self.visible(uuid)
             .ok_or_else(|| no_domain(format_args!("uuid '{uuid}'")))
     }
@@ -65,7 +65,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NoDomain`].
-    pub fn by_name(&self, name: &str) -> Result<Arc<Domain>> {
+    pub(crate) fn by_name(&self, name: &str) -> Result<Arc<Domain>> {
         let found = self
             .index
             .read()
@@ -80,14 +80,14 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NoDomain`].
-    pub fn by_id(&self, id: i32) -> Result<Arc<Domain>> {
+    pub(crate) fn by_id(&self, id: i32) -> Result<Arc<Domain>> {
         let running = |domain: &&Arc<Domain>| domain.state().live.as_ref().is_some_and(|live| live.id == id);
         let found = self.index.read().by_uuid.values().find(running).cloned();
         found.ok_or_else(|| no_domain(format_args!("id '{id}'")))
     }
 
     /// Every visible domain.
-    pub fn all(&self) -> Vec<Arc<Domain>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Domain>> {
         self.index
             .read()
             .by_uuid
@@ -98,7 +98,7 @@ impl Registry {
     }
 
     /// Whether any domain runs.
-    pub fn any_active(&self) -> bool {
+    pub(crate) fn any_active(&self) -> bool {
         self.index
             .read()
             .by_uuid
@@ -110,7 +110,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::OperationFailed`] when the UUID belongs to another name or the name to another UUID.
-    pub fn reserve(&self, uuid: Uuid, name: &str) -> Result<Arc<Domain>> {
+    pub(crate) fn reserve(&self, uuid: Uuid, name: &str) -> Result<Arc<Domain>> {
         let taken = |owner: &str, other: Uuid| {
             let text = format!("domain '{owner}' is already defined with uuid {other}");
             Error::new(Code::OperationFailed, ErrorDomain::Domain, text)

@@ -15,7 +15,7 @@ const SCHEMA: &str = "usr/share/libvirt/schemas/domain.rng";
 ///
 /// # Errors
 /// [`Code::XmlInvalidSchema`] with the validator's words; [`Code::NoSupport`] where schema or validator are missing.
-pub async fn against_schema(driver: &Driver, text: &str) -> Result<()> {
+pub(crate) async fn against_schema(driver: &Driver, text: &str) -> Result<()> {
     let schema = driver.host.path(SCHEMA);
     let missing = |what: &str| {
         let text = format!("documents cannot be validated: {what} is not installed");

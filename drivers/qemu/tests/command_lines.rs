@@ -14,7 +14,7 @@
 )]
 
 use driver_qemu::binary::{BinaryCaps, replay};
-use driver_qemu::command::{self, CommandContext, HugePages, Named, Provision, Role};
+use driver_qemu::command::{self, CommandContext, HugePages, Named, Provision, Role, Secret};
 use driver_qemu::prepare::{self, Facts};
 use host::Host;
 use model::domain::Domain;
@@ -136,6 +136,15 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
             _ => Vec::new(),
         }
     });
+    let secrets = wanted.iter().filter_map(|requirement| match &requirement.what {
+        // The value that all secrets of the fake host have.
+        Provision::Secret(need) => Some(Secret {
+            object: need.object.clone(),
+            data: "9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1".to_owned(),
+            iv: "AAECAwQFBgcICQoLDA0ODw==".to_owned(),
+        }),
+        _ => None,
+    });
     let short: String = domain.name.chars().take(20).collect();
     let huge = |(page_kib, name)| HugePages {
         page_kib,
@@ -155,6 +164,8 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
         spice_tls_dir: Some("/etc/pki/libvirt-spice".into()),
         memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}").into(),
         huge_pages: [(2048, "2M"), (1_048_576, "1G")].map(huge).into(),
+        master_key: Some(format!("/var/lib/libvirt/qemu/domain--1-{short}/master-key.aes").into()),
+        secrets: secrets.collect(),
         descriptors: named.collect(),
     };
     let line = command::build(&domain, caps, &context).map_err(|err| format!("refused: {}", err.detail()))?;
@@ -334,9 +345,7 @@ fn parse(words: &[String]) -> (Vec<String>, Vec<String>) {
             None => option.clone(),
             Some(value) => format!("{option} {}", normal(option, value)),
         };
-        if !text.contains("\"masterKey0\"") || !text.starts_with("-object") || text.contains("keyid") {
-            options.push(text);
-        }
+        options.push(text);
     }
     (environment.cloned().collect(), options)
 }

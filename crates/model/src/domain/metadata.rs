@@ -16,11 +16,18 @@ pub fn element(metadata: Option<&RawElement>, namespace: &str) -> Option<RawElem
 /// An element as applications get it back: without the prefix it has inside the document.
 pub fn plain(element: &RawElement) -> String {
     let text = element.as_str();
-    let Some((prefix, _)) = text.get(1..).and_then(|rest| rest.split_once(':')) else { return text.to_owned() };
-    if !text.get(1..).is_some_and(|rest| rest.starts_with(&format!("{prefix}:{}", element.name()))) {
+    let Some((prefix, _)) = text.get(1..).and_then(|rest| rest.split_once(':')) else {
+        return text.to_owned();
+    };
+    if !text
+        .get(1..)
+        .is_some_and(|rest| rest.starts_with(&format!("{prefix}:{}", element.name())))
+    {
         return text.to_owned();
     }
-    let bare = text.replace(&format!("<{prefix}:"), "<").replace(&format!("</{prefix}:"), "</");
+    let bare = text
+        .replace(&format!("<{prefix}:"), "<")
+        .replace(&format!("</{prefix}:"), "</");
     for quote in ['"', '\''] {
         let start = format!(" xmlns:{prefix}={quote}");
         if let Some((before, rest)) = bare.split_once(&start)

@@ -11,7 +11,6 @@ use model::domain::os::{AcpiTableType, BootDevice};
 pub(super) struct BootOrder {
     pub(super) disks: Vec<Option<u32>>,
     pub(super) interfaces: Vec<Option<u32>>,
-    pub(super) hostdevs: Vec<Option<u32>>,
 }
 
 impl BootOrder {
@@ -39,12 +38,7 @@ impl BootOrder {
             .iter()
             .map(|card| card.info.boot_order().or_else(|| take(BootDevice::Network)));
         let interfaces = interfaces.collect();
-        let hostdevs = devices.hostdevs.iter().map(|device| device.info.boot_order());
-        Self {
-            disks,
-            interfaces,
-            hostdevs: hostdevs.collect(),
-        }
+        Self { disks, interfaces }
     }
 }
 

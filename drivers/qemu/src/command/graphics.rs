@@ -15,14 +15,8 @@ const VNC_BASE: i32 = 5900;
 impl Line<'_> {
     /// What stands where there is no graphics: nothing is shown.
     pub(super) fn display_none(&mut self) {
-        let graphics = &self.domain.devices.graphics;
-        let shown = graphics
-            .iter()
-            .any(|one| !matches!(one, Graphics::EglHeadless { .. }));
-        if graphics.is_empty() || !shown {
-            if graphics.is_empty() {
-                self.option("-display", "none");
-            }
+        if self.domain.devices.graphics.is_empty() {
+            self.option("-display", "none");
         }
     }
 

@@ -12,6 +12,8 @@
 //! Ports of VNC and SPICE servers, paths of sockets, PCI addresses and aliases stand in the document before either
 //! function is called.
 //!
+//! For what QEMU has no arguments, [`settings`] gives commands for its monitor; they belong before the guest runs.
+//!
 //! An element that cannot be honoured is refused with [`Code::ConfigUnsupported`](error::Code::ConfigUnsupported) and its
 //! name; nothing is left out silently.
 
@@ -40,7 +42,9 @@ mod passthrough;
 mod redirdev;
 mod requirement;
 mod rng;
+mod secret;
 mod serial;
+mod settings;
 mod shmem;
 mod smbios;
 mod sound;
@@ -54,6 +58,8 @@ use model::domain::Domain;
 use std::path::{Path, PathBuf};
 
 pub use requirement::{Provision, Requirement, Role, requirements};
+pub use secret::{Secret, SecretNeed};
+pub use settings::{Setting, settings};
 
 /// What is known of one run beside its document.
 #[derive(Debug, Clone)]
@@ -84,6 +90,10 @@ pub struct CommandContext {
     pub memory_dir: PathBuf,
     /// Folders of the run in the host's file systems of huge pages, the one with the default size first.
     pub huge_pages: Vec<HugePages>,
+    /// The file with the run's master key, 32 bytes; none where there are no secrets.
+    pub master_key: Option<PathBuf>,
+    /// Secrets that answer [`requirements`].
+    pub secrets: Vec<Secret>,
     /// Descriptors that answer [`requirements`].
     pub descriptors: Vec<Named>,
 }
@@ -177,6 +187,7 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
     );
     line.deprecation();
     line.flag("-S");
+    line.master_key();
     line.firmware_layers()?;
     line.machine()?;
     line.tseg()?;

@@ -1,5 +1,6 @@
 //! What a document's devices want of the host before QEMU starts.
 
+use super::secret::SecretNeed;
 use model::domain::Domain;
 use model::domain::devices::chardev::{CharSource, ConsoleTargetType, SourceMode};
 use model::domain::devices::disk_source::DiskSource;
@@ -71,6 +72,8 @@ pub enum Provision {
     OutputFile(PathBuf),
     /// That file for a copy of what the guest writes, as [`Role::Log`]; QEMU opens it itself where none is given.
     LogFile(PathBuf),
+    /// A secret, among [`CommandContext::secrets`](super::CommandContext::secrets).
+    Secret(SecretNeed),
     /// A device of the host, taken from its driver.
     HostDevice,
 }
@@ -102,6 +105,9 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
         if let DiskSource::VhostVdpa { source: Some(source) } = &disk.source {
             want(disk.info.alias_name(), Provision::Vdpa((&source.dev).into()));
         }
+    }
+    for (alias, need) in super::secret::needs(domain) {
+        want(Some(&alias), Provision::Secret(need));
     }
     for filesystem in &devices.filesystems {
         let own_socket = matches!(&filesystem.kind, FilesystemKind::Mount { source: Some(source) } if source.socket.is_some());

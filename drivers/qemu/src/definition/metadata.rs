@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A piece of metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// `<description>`.
     Description(Option<String>),
     /// `<title>`.

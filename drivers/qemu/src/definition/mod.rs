@@ -4,8 +4,8 @@ mod define;
 mod load;
 mod metadata;
 mod rename;
-pub mod store;
+pub(crate) mod store;
 mod undefine;
 
-pub use metadata::Piece;
-pub use undefine::UndefineOptions;
+pub(crate) use metadata::Piece;
+pub(crate) use undefine::UndefineOptions;

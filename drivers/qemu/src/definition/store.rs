@@ -20,7 +20,7 @@ fn banner(name: &str) -> String {
 
 /// A definition as found on disk.
 #[derive(Debug)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The file's name without `.xml`.
     pub name: String,
     /// The document with its banner.
@@ -33,7 +33,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the folder itself cannot be read; one file's failure stands in its place in the list.
-pub fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
+pub(crate) fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
     let entries = match fs::read_dir(&paths.config) {
         Ok(entries) => entries,
         Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -69,7 +69,7 @@ pub fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
 ///
 /// # Errors
 /// When the disk refuses; the previous definition is then still whole.
-pub fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
+pub(crate) fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
     let path = paths.definition(name);
     let text = format!("{}{document}", banner(name));
     daemon::durable::replace(&path, text.as_bytes()).map_err(refused)
@@ -79,7 +79,7 @@ pub fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the disk refuses; the next daemon then finishes what was begun.
-pub fn rename(paths: &Paths, old: &str, new: &str, document: &str, autostart: bool) -> Result<()> {
+pub(crate) fn rename(paths: &Paths, old: &str, new: &str, document: &str, autostart: bool) -> Result<()> {
     let text = format!("{}{document}", banner(new));
     daemon::durable::replace(&paths.definition(old), text.as_bytes()).map_err(refused)?;
     if autostart {
@@ -93,7 +93,7 @@ pub fn rename(paths: &Paths, old: &str, new: &str, document: &str, autostart: bo
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn remove(paths: &Paths, name: &str) -> Result<()> {
+pub(crate) fn remove(paths: &Paths, name: &str) -> Result<()> {
     set_autostart(paths, name, false)?;
     daemon::durable::remove(&paths.definition(name)).map_err(refused)
 }
@@ -102,7 +102,7 @@ pub fn remove(paths: &Paths, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn set_autostart(paths: &Paths, name: &str, autostart: bool) -> Result<()> {
+pub(crate) fn set_autostart(paths: &Paths, name: &str, autostart: bool) -> Result<()> {
     let link = paths.autostart(name);
     if autostart {
         daemon::durable::link(&paths.definition(name), &link).map_err(refused)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// What goes with a definition (`virDomainUndefineFlagsValues`).
 #[derive(Debug, Clone, Copy, Default)]
-pub struct UndefineOptions {
+pub(crate) struct UndefineOptions {
     /// The saved image; without this a domain that has one is not undefined.
     pub managed_save: bool,
     /// The UEFI variables: `Some(true)` removes them, `Some(false)` keeps them, `None` refuses if there are any.
@@ -19,13 +19,13 @@ pub struct UndefineOptions {
 
 impl UndefineOptions {
     /// The flags that are known. Those about snapshots, checkpoints and TPM states speak of what no domain here has.
-    pub const FLAGS: u32 = 0x7f;
+    pub(crate) const FLAGS: u32 = 0x7f;
 
     /// What `flags` ask for.
     ///
     /// # Errors
     /// [`Code::InvalidArg`] for flags that contradict each other.
-    pub fn from_flags(flags: u32) -> Result<Self> {
+    pub(crate) fn from_flags(flags: u32) -> Result<Self> {
         crate::flags::check("virDomainUndefineFlags", flags, Self::FLAGS)?;
         crate::flags::exclusive(
             "virDomainUndefineFlags",

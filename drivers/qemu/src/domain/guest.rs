@@ -8,7 +8,7 @@ use qmp::{Events, Monitor};
 use std::sync::{Arc, OnceLock};
 
 /// A running guest.
-pub struct Guest {
+pub(crate) struct Guest {
     /// What is published of it.
     pub live: Arc<Live>,
     /// How its monitor is reached.
@@ -22,7 +22,7 @@ pub struct Guest {
 }
 
 /// How far the way to a monitor has come.
-pub enum Link {
+pub(crate) enum Link {
     /// An adopted guest that has not answered yet. The lock is never taken: it only makes the future shareable.
     Connecting(Mutex<BoxFuture<'static, qmp::Result<(Monitor, Events)>>>),
     /// What its monitor says unasked.
@@ -33,7 +33,7 @@ pub enum Link {
 
 /// What the owner of a running domain hears.
 #[derive(Debug)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The monitor of an adopted guest answers at last.
     Connected(Monitor),
     /// QEMU tells something.
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Guest {
 
 impl Guest {
     /// The next thing to hear. Cancel safe.
-    pub async fn next_notice(&mut self) -> Notice {
+    pub(crate) async fn next_notice(&mut self) -> Notice {
         let process = Arc::clone(&self.live.process);
         tokio::select! {
             // What QEMU said before it ended tells why it ended.
@@ -63,12 +63,12 @@ impl Guest {
     }
 
     /// The monitor's place for those who read figures.
-    pub fn monitor_slot(&self) -> &Arc<OnceLock<Monitor>> {
+    pub(crate) fn monitor_slot(&self) -> &Arc<OnceLock<Monitor>> {
         &self.live.monitor_slot
     }
 
     /// The QEMU process.
-    pub fn process(&self) -> &Arc<Process> {
+    pub(crate) fn process(&self) -> &Arc<Process> {
         &self.live.process
     }
 }

@@ -26,13 +26,13 @@ mod run_state;
 mod sample;
 mod state;
 
-pub use guest::{Guest, Link, Notice};
-pub use names::{DiskName, Names};
-pub use owner::Owner;
-pub use process::{Ending, Process, Stat};
-pub use run_state::{Paused, RunState, Running, Shutoff};
-pub use sample::{Ask, Sample};
-pub use state::{Actions, Document, Live, State};
+pub(crate) use guest::{Guest, Link, Notice};
+pub(crate) use names::Names;
+pub(crate) use owner::Owner;
+pub(crate) use process::{Ending, Process, Stat};
+pub(crate) use run_state::{Paused, RunState, Running, Shutoff};
+pub(crate) use sample::{Ask, Sample};
+pub(crate) use state::{Actions, Document, Live, State};
 
 use arc_swap::ArcSwap;
 use queue::Queue;
@@ -41,7 +41,7 @@ use uuid::Uuid;
 
 /// One domain.
 #[derive(Debug)]
-pub struct Domain {
+pub(crate) struct Domain {
     /// Who it is: never changes.
     pub uuid: Uuid,
     state: ArcSwap<State>,
@@ -75,7 +75,7 @@ impl Domain {
     }
 
     /// What was last published.
-    pub fn state(&self) -> Arc<State> {
+    pub(crate) fn state(&self) -> Arc<State> {
         self.state.load_full()
     }
 
@@ -84,7 +84,7 @@ impl Domain {
     }
 
     /// The reference clients know it by.
-    pub fn reference(&self) -> protocol::remote::Domain {
+    pub(crate) fn reference(&self) -> protocol::remote::Domain {
         let state = self.state();
         protocol::remote::Domain {
             name: state.name.to_string(),

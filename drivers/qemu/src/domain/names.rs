@@ -4,7 +4,7 @@ use model::domain::Domain as Model;
 
 /// The devices that have figures.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub(crate) struct Names {
     /// The disks, in the document's order.
     pub disks: Box<[DiskName]>,
     /// The interfaces on the host, in the document's order; empty where there is none.
@@ -13,7 +13,7 @@ pub struct Names {
 
 /// A disk's names.
 #[derive(Debug, Clone)]
-pub struct DiskName {
+pub(crate) struct DiskName {
     /// `vda`.
     pub target: Box<str>,
     /// What lies behind it, where that is a path.
@@ -26,7 +26,7 @@ pub struct DiskName {
 
 impl Names {
     /// Those of a document.
-    pub fn of(model: &Model) -> Self {
+    pub(crate) fn of(model: &Model) -> Self {
         let disks = model.devices.disks.iter().map(|disk| DiskName {
             target: disk.target.dev.as_str().into(),
             source: disk.source_path().map(Into::into),
@@ -45,7 +45,7 @@ impl Names {
     }
 
     /// The disk that a client calls by its target or its source.
-    pub fn disk(&self, name: &str) -> Option<&DiskName> {
+    pub(crate) fn disk(&self, name: &str) -> Option<&DiskName> {
         self.disks
             .iter()
             .find(|disk| &*disk.target == name || disk.source.as_deref() == Some(name))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Who changes a domain: holds what only the owner may touch.
 ///
 /// Operations are methods on it, in `definition/` and `lifecycle/`.
-pub struct Owner {
+pub(crate) struct Owner {
     /// The driver the domain belongs to.
     pub(crate) driver: Arc<Driver>,
     /// The domain.

@@ -3,7 +3,7 @@
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, test_kill_process, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
 use std::io;
 use std::os::fd::AsFd;
@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A process of a guest: ours, or one that an earlier daemon started.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     pid: Pid,
     handle: AsyncFd<OwnedFd>,
     ending: AtomicU8,
@@ -20,7 +20,7 @@ pub struct Process {
 
 /// Why a process is about to end, when somebody here wanted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// Nobody here asked for it.
     Unasked = 0,
     /// The guest shut down and QEMU may go.
@@ -38,7 +38,7 @@ impl Process {
     ///
     /// # Errors
     /// When there is none (any more), or the kernel has no such handles.
-    pub fn hold(pid: u32) -> io::Result<Self> {
+    pub(crate) fn hold(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
@@ -56,12 +56,12 @@ impl Process {
     }
 
     /// Its number.
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
     /// Waits until it has ended, and reaps it where it is our child.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         // Readable means ended; an error of the handle itself leaves nothing else to wait for.
         if let Ok(mut guard) = self.handle.readable().await {
             guard.retain_ready();
@@ -76,7 +76,7 @@ impl Process {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         match pidfd_send_signal(self.handle.as_fd(), signal) {
             Err(Errno::SRCH) | Ok(()) => Ok(()),
             Err(other) => Err(other.into()),
@@ -84,17 +84,17 @@ impl Process {
     }
 
     /// Nanoseconds of processor time it has used.
-    pub fn cpu_time(&self) -> Option<u64> {
+    pub(crate) fn cpu_time(&self) -> Option<u64> {
         self.stat().map(Stat::cpu_time)
     }
 
     /// What the kernel says of it.
-    pub fn stat(&self) -> Option<Stat> {
+    pub(crate) fn stat(&self) -> Option<Stat> {
         stat(&format!("/proc/{}/stat", self.pid()))
     }
 
     /// The host's processors that one of its threads may run on.
-    pub fn affinity(&self, thread: i64) -> Vec<usize> {
+    pub(crate) fn affinity(&self, thread: i64) -> Vec<usize> {
         let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
         let Ok(set) = rustix::thread::sched_getaffinity(thread) else {
             return Vec::new();
@@ -105,7 +105,7 @@ impl Process {
     }
 
     /// How long one of its threads ran and waited for a processor.
-    pub fn schedule(&self, thread: i64) -> Option<Schedule> {
+    pub(crate) fn schedule(&self, thread: i64) -> Option<Schedule> {
         let text = std::fs::read_to_string(format!("/proc/{}/task/{thread}/schedstat", self.pid())).ok()?;
         let mut fields = text.split_ascii_whitespace();
         Some(Schedule {
@@ -115,19 +115,19 @@ impl Process {
     }
 
     /// What the kernel says of one of its threads.
-    pub fn thread(&self, thread: i64) -> Option<Stat> {
+    pub(crate) fn thread(&self, thread: i64) -> Option<Stat> {
         stat(&format!("/proc/{}/task/{thread}/stat", self.pid()))
     }
 
     /// Bytes of memory that lie in RAM.
-    pub fn resident(&self) -> Option<u64> {
+    pub(crate) fn resident(&self) -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).ok()?;
         let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
         pages.checked_mul(rustix::param::page_size() as u64)
     }
 
     /// Notes why it is going to end. The first reason stays.
-    pub fn set_ending(&self, ending: Ending) {
+    pub(crate) fn set_ending(&self, ending: Ending) {
         let unasked = Ending::Unasked as u8;
         let _ = self
             .ending
@@ -135,7 +135,7 @@ impl Process {
     }
 
     /// Why it ends, as noted.
-    pub fn ending(&self) -> Ending {
+    pub(crate) fn ending(&self) -> Ending {
         match self.ending.load(Ordering::Acquire) {
             1 => Ending::Shutdown,
             2 => Ending::Destroyed,
@@ -144,19 +144,11 @@ impl Process {
             _ => Ending::Unasked,
         }
     }
-
-    /// Whether a process of that number exists.
-    pub fn exists(pid: u32) -> bool {
-        i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
-    }
 }
 
 /// What the kernel says of a process or thread (`proc(5)`, `/proc/pid/stat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// Ticks in user mode.
     pub user: u64,
     /// Ticks in the kernel.
@@ -167,7 +159,7 @@ pub struct Stat {
 
 /// Nanoseconds of one thread (`/proc/pid/task/tid/schedstat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// On a processor.
     pub run: u64,
     /// Ready but waiting for one.
@@ -179,17 +171,17 @@ const TICK: u64 = 10_000_000;
 
 impl Stat {
     /// Nanoseconds of processor time.
-    pub fn cpu_time(self) -> u64 {
+    pub(crate) fn cpu_time(self) -> u64 {
         self.user_time().saturating_add(self.system_time())
     }
 
     /// Nanoseconds in user mode.
-    pub fn user_time(self) -> u64 {
+    pub(crate) fn user_time(self) -> u64 {
         self.user.saturating_mul(TICK)
     }
 
     /// Nanoseconds in the kernel.
-    pub fn system_time(self) -> u64 {
+    pub(crate) fn system_time(self) -> u64 {
         self.system.saturating_mul(TICK)
     }
 }
@@ -211,8 +203,18 @@ fn stat(path: &str) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::test_kill_process;
+
+    fn exists(pid: u32) -> bool {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+    }
 
     #[tokio::test]
+    #[expect(
+        clippy::zombie_processes,
+        reason = "that the handle reaps it is what is tested"
+    )]
     async fn a_child_is_seen_to_end_and_reaped() {
         let child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let process = Process::hold(child.id()).unwrap();
@@ -221,7 +223,7 @@ mod tests {
         assert_eq!(process.ending(), Ending::Destroyed);
         process.signal(Signal::KILL).unwrap();
         process.ended().await;
-        assert!(!Process::exists(child.id()), "a zombie is left");
+        assert!(!exists(child.id()), "a zombie is left");
         process.signal(Signal::KILL).unwrap();
     }
 

@@ -33,7 +33,7 @@ pub(super) type Job = Box<dyn for<'a> FnOnce(&'a mut Owner) -> BoxFuture<'a, ()>
 
 /// The jobs that wait for a domain's owner.
 #[derive(Default)]
-pub struct Queue {
+pub(super) struct Queue {
     inner: Mutex<Inner>,
     arrived: Notify,
 }
@@ -71,7 +71,7 @@ impl Domain {
     /// # Errors
     /// What the operation answers; [`Code::OperationTimeout`] when its turn does not come within [`JOB_WAIT`];
     /// [`Code::InternalError`] when it panicked.
-    pub async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         driver: &Arc<Driver>,
         what: &'static str,

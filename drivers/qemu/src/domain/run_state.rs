@@ -2,7 +2,7 @@
 
 /// What a domain is doing. Each variant carries the header's reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunState {
+pub(crate) enum RunState {
     /// The guest runs.
     Running(Running),
     /// Its processors stand still, its memory stays.
@@ -22,16 +22,16 @@ macro_rules! reasons {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "each name is the header's own")]
-        pub enum $name { $($variant = $number),* }
+        pub(crate) enum $name { $($variant = $number),* }
 
         impl $name {
             /// The word status documents use.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),* }
             }
 
             /// The reason with that word.
-            pub fn from_name(text: &str) -> Option<Self> {
+            pub(crate) fn from_name(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)* _ => None }
             }
         }
@@ -63,7 +63,7 @@ reasons! {
 
 impl RunState {
     /// The state's number on the wire.
-    pub const fn number(self) -> i32 {
+    pub(crate) const fn number(self) -> i32 {
         match self {
             Self::Running(_) => 1,
             Self::Paused(_) => 3,
@@ -75,7 +75,7 @@ impl RunState {
     }
 
     /// The reason's number on the wire.
-    pub const fn reason(self) -> i32 {
+    pub(crate) const fn reason(self) -> i32 {
         match self {
             Self::Running(reason) => reason as i32,
             Self::Paused(reason) => reason as i32,
@@ -85,7 +85,7 @@ impl RunState {
     }
 
     /// The state and reason as a status document names them.
-    pub const fn words(self) -> (&'static str, &'static str) {
+    pub(crate) const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Running(reason) => ("running", reason.as_str()),
             Self::Paused(reason) => ("paused", reason.as_str()),
@@ -97,7 +97,7 @@ impl RunState {
     }
 
     /// The state a status document names; an unknown reason is told as such.
-    pub fn from_words(state: &str, reason: &str) -> Option<Self> {
+    pub(crate) fn from_words(state: &str, reason: &str) -> Option<Self> {
         Some(match state {
             "running" => Self::Running(Running::from_name(reason).unwrap_or(Running::Unknown)),
             "paused" => Self::Paused(Paused::from_name(reason).unwrap_or(Paused::Unknown)),

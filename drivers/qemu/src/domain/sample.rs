@@ -15,7 +15,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// Figures at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// When they were taken; never where QEMU has not been asked yet.
     pub taken: Option<Instant>,
     /// KiB that the balloon leaves the guest.
@@ -32,7 +32,7 @@ pub struct Sample {
 
 impl Sample {
     /// The traffic of a disk. QEMU names it by its device, or by a path in its object tree that ends with it.
-    pub fn block(&self, disk: &DiskName) -> Option<&BlockStats> {
+    pub(crate) fn block(&self, disk: &DiskName) -> Option<&BlockStats> {
         self.blocks.iter().find(|one| {
             let device = one.qdev.as_deref().or(one.device.as_deref()).unwrap_or_default();
             device.split('/').any(|part| part == &*disk.alias)
@@ -40,7 +40,7 @@ impl Sample {
     }
 
     /// What is known before QEMU was asked.
-    pub fn of(model: &Model) -> Self {
+    pub(crate) fn of(model: &Model) -> Self {
         Self {
             balloon: Some(model.current_memory.unwrap_or(model.memory.size).0),
             ..Self::default()
@@ -50,7 +50,7 @@ impl Sample {
 
 /// What is asked of QEMU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// The balloon and what the guest says of its memory.
     pub memory: bool,
     /// The processors' threads.
@@ -63,7 +63,7 @@ pub struct Ask {
 
 impl Ask {
     /// Whether nothing is asked.
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
 }
@@ -76,7 +76,7 @@ impl Live {
     ///
     /// # Errors
     /// The first error of the monitor.
-    pub async fn refresh(&self, ask: Ask) -> qmp::Result<()> {
+    pub(crate) async fn refresh(&self, ask: Ask) -> qmp::Result<()> {
         let Ok(monitor) = self.monitor() else {
             return Ok(());
         };
@@ -112,12 +112,12 @@ impl Live {
     }
 
     /// Whether asking makes sense: QEMU answered the last question.
-    pub fn answers(&self) -> bool {
+    pub(crate) fn answers(&self) -> bool {
         self.monitor().is_ok_and(qmp::Monitor::is_responsive)
     }
 
     /// Notes what QEMU told of the balloon by itself.
-    pub fn note_balloon(&self, kib: u64) {
+    pub(crate) fn note_balloon(&self, kib: u64) {
         let mut sample = Sample::clone(&self.sample.load());
         sample.balloon = Some(kib);
         self.sample.store(Arc::new(sample));

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 /// One published state.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(crate) struct State {
     /// The domain's name.
     pub name: Arc<str>,
     /// What it is doing.
@@ -32,7 +32,7 @@ pub struct State {
 
 /// A document as text, with what calls ask of it most.
 #[derive(Debug)]
-pub struct Document {
+pub(crate) struct Document {
     /// The whole document, passwords included.
     pub text: Box<str>,
     /// What is read off it.
@@ -41,7 +41,7 @@ pub struct Document {
 
 /// What calls ask of a domain most, so that they need not parse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Memory the guest can have at most, in KiB.
     pub max_memory: u64,
     /// Memory it has, in KiB.
@@ -56,7 +56,7 @@ pub struct Summary {
 
 /// What only a running domain has.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub(crate) struct Live {
     /// Its id, unique on this host until the daemon's state is wiped.
     pub id: i32,
     /// The document of the running guest, with aliases, addresses and everything chosen at start.
@@ -81,7 +81,7 @@ pub struct Live {
 
 /// What a guest's own doings lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Actions {
+pub(crate) struct Actions {
     /// When it switches itself off.
     pub poweroff: LifecycleAction,
     /// When it crashes.
@@ -90,7 +90,7 @@ pub struct Actions {
 
 impl Actions {
     /// Those of a document.
-    pub fn of(domain: &model::domain::Domain) -> Self {
+    pub(crate) fn of(domain: &model::domain::Domain) -> Self {
         Self {
             poweroff: domain.on_poweroff.unwrap_or(LifecycleAction::Destroy),
             crash: domain.on_crash.unwrap_or(LifecycleAction::Destroy),
@@ -100,7 +100,7 @@ impl Actions {
 
 impl Document {
     /// A document as it is kept.
-    pub fn of(domain: &model::domain::Domain) -> Arc<Self> {
+    pub(crate) fn of(domain: &model::domain::Domain) -> Arc<Self> {
         Arc::new(Self {
             text: domain.to_xml().into(),
             summary: Summary::of(domain),
@@ -111,14 +111,14 @@ impl Document {
     ///
     /// # Errors
     /// Never for what this daemon wrote, unless memory or the disk is broken.
-    pub fn parse(&self) -> Result<model::domain::Domain> {
+    pub(crate) fn parse(&self) -> Result<model::domain::Domain> {
         model::domain::Domain::from_xml(&self.text)
     }
 }
 
 impl Summary {
     /// What is read off a document.
-    pub fn of(domain: &model::domain::Domain) -> Self {
+    pub(crate) fn of(domain: &model::domain::Domain) -> Self {
         Self {
             max_memory: domain.memory.size.0,
             memory: domain.current_memory.unwrap_or(domain.memory.size).0,
@@ -134,7 +134,7 @@ impl Live {
     ///
     /// # Errors
     /// [`Code::OperationTimeout`] when an adopted guest's QEMU has not answered yet.
-    pub fn monitor(&self) -> Result<&Monitor> {
+    pub(crate) fn monitor(&self) -> Result<&Monitor> {
         self.monitor_slot.get().ok_or_else(|| {
             let text = format!(
                 "QEMU process {} has not answered since the daemon started",
@@ -150,34 +150,34 @@ impl State {
     ///
     /// # Errors
     /// [`Code::OperationInvalid`] when it does not run.
-    pub fn running(&self) -> Result<&Arc<Live>> {
+    pub(crate) fn running(&self) -> Result<&Arc<Live>> {
         self.live
             .as_ref()
             .ok_or_else(|| Error::new(Code::OperationInvalid, ErrorDomain::Qemu, "domain is not running"))
     }
 
     /// The id while it runs, else -1.
-    pub fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         self.live.as_ref().map_or(-1, |live| live.id)
     }
 
     /// Whether a QEMU process stands for it.
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.live.is_some()
     }
 
     /// Whether it survives being stopped.
-    pub fn is_persistent(&self) -> bool {
+    pub(crate) fn is_persistent(&self) -> bool {
         self.definition.is_some()
     }
 
     /// Whether clients can see it: one that is only being defined or started reserves its name and no more.
-    pub fn is_visible(&self) -> bool {
+    pub(crate) fn is_visible(&self) -> bool {
         self.is_active() || self.is_persistent()
     }
 
     /// The document that speaks of the present: the live one of a running domain.
-    pub fn document(&self) -> Option<&Arc<Document>> {
+    pub(crate) fn document(&self) -> Option<&Arc<Document>> {
         self.live
             .as_ref()
             .map(|live| &live.document)
@@ -185,7 +185,7 @@ impl State {
     }
 
     /// The document the next start will use: the definition, or what a transient domain was started from.
-    pub fn next_document(&self) -> Option<&Arc<Document>> {
+    pub(crate) fn next_document(&self) -> Option<&Arc<Document>> {
         self.definition
             .as_ref()
             .or_else(|| self.live.as_ref().map(|live| &live.origin))

@@ -13,7 +13,7 @@ const EVENTS: i32 = 28;
 
 /// What a callback wants.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The form it hears.
     pub form: Form,
     /// The one domain it is for.
@@ -22,7 +22,7 @@ pub struct Wanted {
 
 /// Whether a client gets the number of its callback with the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// The event alone: one callback for each event.
     Plain,
     /// With the number.
@@ -31,14 +31,14 @@ pub enum Form {
 
 /// Who listens to domains.
 #[derive(Debug, Default)]
-pub struct Hub {
+pub(crate) struct Hub {
     callbacks: Arc<Events<Wanted>>,
     monitors: MonitorHub,
 }
 
 impl Hub {
     /// Those who listen to QEMU's own events.
-    pub fn monitors(&self) -> &MonitorHub {
+    pub(crate) fn monitors(&self) -> &MonitorHub {
         &self.monitors
     }
 
@@ -46,7 +46,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Code::InvalidArg`] for an event that does not exist, [`Code::OperationInvalid`] for a second plain one.
-    pub fn register(&self, session: &Arc<Session>, event: i32, wanted: Wanted) -> Result<i32> {
+    pub(crate) fn register(&self, session: &Arc<Session>, event: i32, wanted: Wanted) -> Result<i32> {
         if !(0..EVENTS).contains(&event) {
             let text = format!("unsupported domain event id {event}");
             return Err(Error::new(Code::InvalidArg, ErrorDomain::Rpc, text));
@@ -62,7 +62,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Code::InvalidArg`] when there is none.
-    pub fn deregister(&self, session: &Session, id: i32) -> Result<()> {
+    pub(crate) fn deregister(&self, session: &Session, id: i32) -> Result<()> {
         self.callbacks.deregister(session, id).map(|_| ())
     }
 
@@ -70,7 +70,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Code::InvalidArg`] when there is none.
-    pub fn deregister_plain(&self, session: &Session, event: i32) -> Result<()> {
+    pub(crate) fn deregister_plain(&self, session: &Session, event: i32) -> Result<()> {
         let taken = self.callbacks.take(session, |one| {
             one.event == event && one.filter.form == Form::Plain
         });
@@ -90,7 +90,7 @@ impl Hub {
     }
 
     /// Tells everybody who wants to hear it.
-    pub fn send(&self, domain: &remote::Domain, event: Event) {
+    pub(crate) fn send(&self, domain: &remote::Domain, event: Event) {
         self.tell(domain, &event);
         // An I/O error is heard by those who want its reason as well.
         if let Event::IoError { .. } = event {

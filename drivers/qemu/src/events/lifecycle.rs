@@ -3,7 +3,7 @@
 /// A change in a domain's life, with the header's numbers for its detail (`virDomainEventType` and `...DetailType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each name is the header's own")]
-pub enum Lifecycle {
+pub(crate) enum Lifecycle {
     Defined(Defined),
     Undefined(Undefined),
     Started(Started),
@@ -19,8 +19,8 @@ macro_rules! details {
     ($($name:ident { $($variant:ident = $number:literal),* })*) => {$(
         /// Details of the lifecycle event of (nearly) that name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "each name is the header's own")]
-        pub enum $name { $($variant = $number),* }
+        #[allow(missing_docs, dead_code, clippy::enum_variant_names, reason = "each name is the header's own, used or not")]
+        pub(crate) enum $name { $($variant = $number),* }
     )*};
 }
 
@@ -39,7 +39,7 @@ details! {
 
 impl Lifecycle {
     /// The event's number and its detail's.
-    pub const fn numbers(self) -> (i32, i32) {
+    pub(crate) const fn numbers(self) -> (i32, i32) {
         match self {
             Self::Defined(detail) => (0, detail as i32),
             Self::Undefined(detail) => (1, detail as i32),

@@ -7,16 +7,16 @@ mod hub;
 mod lifecycle;
 mod monitor;
 
-pub use hub::{Form, Hub, Wanted};
-pub use lifecycle::*;
-pub use monitor::{MonitorFilter, MonitorHub};
+pub(crate) use hub::{Form, Hub, Wanted};
+pub(crate) use lifecycle::*;
+pub(crate) use monitor::{MonitorFilter, MonitorHub};
 
 use protocol::remote::DomainEventGraphicsAddress;
 use serde_json::Value;
 
 /// Something that happened to a domain.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Its life changed.
     Lifecycle(Lifecycle),
     /// The guest rebooted.
@@ -93,7 +93,7 @@ pub enum Event {
 }
 
 /// The number of a watchdog's action (`virDomainEventWatchdogAction`).
-pub fn watchdog_action(name: &Value) -> i32 {
+pub(crate) fn watchdog_action(name: &Value) -> i32 {
     match name.as_str() {
         Some("pause") => 1,
         Some("reset") => 2,
@@ -106,7 +106,7 @@ pub fn watchdog_action(name: &Value) -> i32 {
 }
 
 /// The number of what was done about an I/O error (`virDomainEventIOErrorAction`).
-pub fn io_error_action(name: &Value) -> i32 {
+pub(crate) fn io_error_action(name: &Value) -> i32 {
     match name.as_str() {
         Some("stop") => 1,
         Some("report") => 2,
@@ -115,7 +115,7 @@ pub fn io_error_action(name: &Value) -> i32 {
 }
 
 /// What QEMU tells of a graphics client.
-pub fn graphics(name: &str, data: &Value) -> Option<Event> {
+pub(crate) fn graphics(name: &str, data: &Value) -> Option<Event> {
     let phase = match name {
         "VNC_CONNECTED" | "SPICE_CONNECTED" => 0,
         "VNC_INITIALIZED" | "SPICE_INITIALIZED" => 1,
@@ -140,7 +140,11 @@ pub fn graphics(name: &str, data: &Value) -> Option<Event> {
     } else {
         "port"
     };
-    let scheme = data["server"]["auth"].as_str().unwrap_or_default().to_owned();
+    let scheme = data["server"]
+        .get("auth")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     Some(Event::Graphics {
         phase,
         local: end(&data["server"], port),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// Which of them a callback wants.
 #[derive(Debug, Clone)]
-pub struct MonitorFilter {
+pub(crate) struct MonitorFilter {
     /// The one domain it is for.
     pub domain: Option<Uuid>,
     /// The event's name, whole; all where missing.
@@ -33,7 +33,7 @@ impl MonitorFilter {
 
 /// Who listens to monitors.
 #[derive(Debug, Default)]
-pub struct MonitorHub {
+pub(crate) struct MonitorHub {
     callbacks: Arc<Events<MonitorFilter>>,
 }
 
@@ -42,7 +42,7 @@ impl MonitorHub {
     ///
     /// # Errors
     /// The session has too many.
-    pub fn register(&self, session: &Arc<Session>, filter: MonitorFilter) -> Result<i32> {
+    pub(crate) fn register(&self, session: &Arc<Session>, filter: MonitorFilter) -> Result<i32> {
         self.callbacks.register(session, 0, filter)
     }
 
@@ -50,7 +50,7 @@ impl MonitorHub {
     ///
     /// # Errors
     /// [`Code::InvalidArg`] when there is none.
-    pub fn deregister(&self, session: &Session, id: i32) -> Result<()> {
+    pub(crate) fn deregister(&self, session: &Session, id: i32) -> Result<()> {
         let taken = self.callbacks.take(session, |one| one.id == id);
         taken.map(|_| ()).ok_or_else(|| {
             Error::new(
@@ -62,7 +62,7 @@ impl MonitorHub {
     }
 
     /// Tells everybody who wants to hear it.
-    pub fn send(&self, domain: &remote::Domain, event: &qmp::Event) {
+    pub(crate) fn send(&self, domain: &remote::Domain, event: &qmp::Event) {
         if self.callbacks.unheard(0) {
             return;
         }

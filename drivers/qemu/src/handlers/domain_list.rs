@@ -10,9 +10,12 @@ use protocol::remote;
 use protocol::remote::procedure as p;
 use uuid::Uuid;
 
+/// Whether a bit lets a domain through.
+type Test = fn(&State) -> bool;
+
 /// The filters of `virConnectListAllDomains`: a group of bits, each with the states it lets through. Within a group
 /// any bit is enough; of several groups each must agree.
-const GROUPS: &[&[(u32, fn(&State) -> bool)]] = &[
+const GROUPS: &[&[(u32, Test)]] = &[
     &[(1, State::is_active), (2, |state| !state.is_active())],
     &[(4, State::is_persistent), (8, |state| !state.is_persistent())],
     &[

@@ -23,7 +23,10 @@ async fn label(
     args: remote::DomainGetSecurityLabelArgs,
 ) -> Result<remote::DomainGetSecurityLabelRet> {
     call.driver.domains.find(&args.dom)?;
-    Ok(remote::DomainGetSecurityLabelRet { label: none(), enforcing: 0 })
+    Ok(remote::DomainGetSecurityLabelRet {
+        label: none(),
+        enforcing: 0,
+    })
 }
 
 async fn labels(
@@ -31,5 +34,8 @@ async fn labels(
     args: remote::DomainGetSecurityLabelListArgs,
 ) -> Result<remote::DomainGetSecurityLabelListRet> {
     call.driver.domains.find(&args.dom)?;
-    Ok(remote::DomainGetSecurityLabelListRet { labels: Vec::new(), ret: 0 })
+    Ok(remote::DomainGetSecurityLabelListRet {
+        labels: Vec::new(),
+        ret: 0,
+    })
 }

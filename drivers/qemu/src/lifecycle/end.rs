@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 /// How long QEMU may take to end itself before it is killed.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a killed process may take to vanish: the kernel may have to finish its disk access first.
 const KILL_WAIT: Duration = Duration::from_secs(30);
@@ -118,7 +118,7 @@ impl Owner {
                 .send(&self.domain.reference(), &event);
             if event.name == "SHUTDOWN" && !told {
                 told = true;
-                let detail = if event.data["guest"] == true {
+                let detail = if event.data.get("guest") == Some(&serde_json::Value::Bool(true)) {
                     Finished::Guest
                 } else {
                     Finished::Host

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 /// What to run.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     /// The binary, absolute.
     pub binary: PathBuf,
     /// Its arguments.
@@ -32,7 +32,7 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn(self, log: &LogFile) -> Result<u32> {
+    pub(crate) fn spawn(self, log: &LogFile) -> Result<u32> {
         let binary = self.binary.display().to_string();
         let failed = |err: std::io::Error| {
             Error::new(

@@ -11,7 +11,7 @@ const LAST_WORDS: u64 = 4096;
 
 /// The log of one start.
 #[derive(Debug)]
-pub struct LogFile {
+pub(crate) struct LogFile {
     file: File,
     path: PathBuf,
     /// Where QEMU's own words of this start begin.
@@ -23,7 +23,7 @@ impl LogFile {
     ///
     /// # Errors
     /// When the file cannot be opened or written.
-    pub fn open(
+    pub(crate) fn open(
         path: &Path,
         environment: &[(String, String)],
         binary: &Path,
@@ -68,12 +68,12 @@ impl LogFile {
     ///
     /// # Errors
     /// When the descriptor cannot be doubled.
-    pub fn handle(&self) -> std::io::Result<File> {
+    pub(crate) fn handle(&self) -> std::io::Result<File> {
         self.file.try_clone()
     }
 
     /// What QEMU said since this start, its end if it was much.
-    pub fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         last_words(&self.path, self.start)
     }
 }
@@ -93,7 +93,7 @@ fn last_words(path: &Path, start: u64) -> String {
 }
 
 /// Adds one line to a guest's log, for example why it ended. Best effort: the guest's fate does not hang on it.
-pub fn note(path: &Path, text: &str) {
+pub(crate) fn note(path: &Path, text: &str) {
     let written = OpenOptions::new()
         .append(true)
         .open(path)

@@ -4,33 +4,33 @@
 
 mod adopt;
 mod end;
-pub mod launch;
-pub mod log_file;
+pub(crate) mod launch;
+pub(crate) mod log_file;
 mod notices;
 mod pause;
 mod power;
-pub mod provide;
+pub(crate) mod provide;
 mod resources;
 mod start;
-pub mod status;
+pub(crate) mod status;
 
-pub use power::PowerWay;
-pub use resources::Resources;
-pub use start::StartOptions;
+pub(crate) use power::PowerWay;
+pub(crate) use resources::Resources;
+pub(crate) use start::StartOptions;
 
 use error::{Code, Domain, Error};
 use std::time::Duration;
 
 /// How long QEMU may take to answer a command that changes something.
-pub const COMMAND_WAIT: Duration = Duration::from_secs(15);
+pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(15);
 
 /// The error of an operation that needs a running domain.
-pub fn not_running() -> Error {
+pub(crate) fn not_running() -> Error {
     Error::new(Code::OperationInvalid, Domain::Qemu, "domain is not running")
 }
 
 /// What a client hears when the monitor does not do what it should.
-pub fn monitor_error(err: qmp::Error) -> Error {
+pub(crate) fn monitor_error(err: qmp::Error) -> Error {
     let code = match &err {
         err if err.is_timeout() => Code::OperationTimeout,
         err if err.is_closed() => Code::OperationFailed,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How a guest is asked to shut down or reboot (`virDomainShutdownFlagValues`; the reboot flags have the same numbers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PowerWay {
+pub(crate) enum PowerWay {
     /// The agent where one answers, else the button.
     Either,
     /// The power button of the machine.
@@ -24,10 +24,10 @@ const SILENCE: Duration = Duration::from_millis(500);
 
 impl PowerWay {
     /// The flags that are known: none, `ACPI_POWER_BTN`, `GUEST_AGENT`.
-    pub const FLAGS: u32 = 3;
+    pub(crate) const FLAGS: u32 = 3;
 
     /// The way that `flags` ask for.
-    pub const fn from_flags(flags: u32) -> Self {
+    pub(crate) const fn from_flags(flags: u32) -> Self {
         match flags & Self::FLAGS {
             1 => Self::Button,
             2 => Self::Agent,

@@ -27,7 +27,7 @@ const MONITOR_FD: i32 = 3;
 
 /// Where one run takes place.
 #[derive(Debug)]
-pub struct Ground {
+pub(crate) struct Ground {
     /// The folder of this run.
     pub domain_dir: PathBuf,
     /// The folder of its channels' sockets.
@@ -46,7 +46,7 @@ pub struct Ground {
 
 /// What QEMU is handed.
 #[derive(Debug)]
-pub struct Provided {
+pub(crate) struct Provided {
     /// Descriptors and the numbers QEMU will know them by.
     pub descriptors: Vec<(OwnedFd, i32)>,
     /// The monitor's number.
@@ -68,7 +68,7 @@ fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
 ///
 /// # Errors
 /// What the host refuses; `resources` then gives back what was made.
-pub fn before_start(
+pub(crate) fn before_start(
     model: &mut Model,
     ground: &Ground,
     ports: &GraphicsPorts,
@@ -148,7 +148,7 @@ fn channels(model: &mut Model, folder: &Path) {
 
 /// The ports that graphics servers may take.
 #[derive(Debug, Clone)]
-pub struct GraphicsPorts {
+pub(crate) struct GraphicsPorts {
     /// VNC and SPICE.
     pub display: Arc<Ports>,
     /// VNC over WebSocket.
@@ -157,7 +157,7 @@ pub struct GraphicsPorts {
 
 impl GraphicsPorts {
     /// Those that a live document occupies.
-    pub fn of(&self, model: &Model) -> Vec<Port> {
+    pub(crate) fn of(&self, model: &Model) -> Vec<Port> {
         let mut taken = Vec::new();
         let mut take = |port: Option<i32>, from: &Arc<Ports>| {
             if let Some(port) = port
@@ -181,7 +181,7 @@ impl GraphicsPorts {
     }
 
     /// The ranges that the configuration gives.
-    pub fn new(config: &QemuConfig) -> Self {
+    pub(crate) fn new(config: &QemuConfig) -> Self {
         Self {
             display: Ports::new(
                 "display",
@@ -310,7 +310,7 @@ fn nvram(model: &Model, ground: &Ground) -> Result<()> {
 ///
 /// # Errors
 /// What the monitor says.
-pub async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
+pub(crate) async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
     let devices = &mut model.devices;
     let ptys = devices.serials.iter().map(|serial| &serial.source);
     let ptys = ptys.chain(devices.parallels.iter().map(|parallel| &parallel.source));
@@ -365,7 +365,7 @@ pub async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
 }
 
 /// Where the guest agent of a live document is reached.
-pub fn agent_path(model: &Model) -> Option<PathBuf> {
+pub(crate) fn agent_path(model: &Model) -> Option<PathBuf> {
     model
         .devices
         .channels
@@ -385,7 +385,7 @@ pub fn agent_path(model: &Model) -> Option<PathBuf> {
 ///
 /// # Errors
 /// What the monitor says.
-pub async fn after_start(model: &Model, monitor: &Monitor, config: &QemuConfig) -> Result<()> {
+pub(crate) async fn after_start(model: &Model, monitor: &Monitor, config: &QemuConfig) -> Result<()> {
     for server in &model.devices.graphics {
         let (protocol, access, default) = match server {
             Graphics::Vnc(vnc) => ("vnc", &vnc.access, config.vnc_password.as_ref()),

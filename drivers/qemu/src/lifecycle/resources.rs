@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Afterwards only [`Resources::release`] does: a daemon that ends must leave a guest what it has, and the next one makes
 /// the same value from the status document.
 #[derive(Debug, Default)]
-pub struct Resources {
+pub(crate) struct Resources {
     /// Folders removed with all that is in them.
     pub folders: Vec<PathBuf>,
     /// Files removed.
@@ -30,7 +30,7 @@ pub struct Resources {
 
 impl Resources {
     /// What every run has: its folders, pid file and status document.
-    pub fn of_run(paths: &Paths, id: i32, name: &str) -> Self {
+    pub(crate) fn of_run(paths: &Paths, id: i32, name: &str) -> Self {
         Self {
             folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name)],
             files: vec![paths.pid_file(name), paths.status(name)],
@@ -41,17 +41,17 @@ impl Resources {
     }
 
     /// The processes beside QEMU, by number.
-    pub fn helper_pids(&self) -> Vec<i32> {
+    pub(crate) fn helper_pids(&self) -> Vec<i32> {
         self.helpers.iter().map(|helper| helper.pid()).collect()
     }
 
     /// The start is done: from now on the guest owns all this, whatever becomes of this daemon.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.settled = true;
     }
 
     /// Gives everything back. Blocks on the disk.
-    pub fn release(mut self) {
+    pub(crate) fn release(mut self) {
         self.settled = false;
     }
 }

@@ -31,7 +31,7 @@ const STARTUP_WAIT: Duration = Duration::from_secs(60);
 
 /// How a domain is started.
 #[derive(Debug, Default)]
-pub struct StartOptions {
+pub(crate) struct StartOptions {
     /// Its processors stand still until somebody resumes it.
     pub paused: bool,
     /// The session whose end is the guest's.
@@ -159,6 +159,8 @@ impl Owner {
             vnc_password: driver.config.vnc_password.is_some(),
             spice_password: driver.config.spice_password.is_some(),
             spice_tls_dir: None,
+            master_key: None,
+            secrets: Vec::new(),
             memory_dir: domain_dir.join("memory"),
             huge_pages: Vec::new(),
             descriptors: provided.named.clone(),

@@ -20,7 +20,7 @@ use xml::Element;
 /// What is read back.
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "domstatus")]
-pub struct Status {
+pub(crate) struct Status {
     /// The state's word.
     #[xml(attr)]
     pub state: String,
@@ -47,7 +47,7 @@ pub struct Status {
 /// A monitor's socket.
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "monitor")]
-pub struct MonitorPath {
+pub(crate) struct MonitorPath {
     /// Where it listens.
     #[xml(attr)]
     pub path: String,
@@ -59,7 +59,7 @@ pub struct MonitorPath {
 /// A process beside QEMU.
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "helper")]
-pub struct Helper {
+pub(crate) struct Helper {
     /// Its number.
     #[xml(attr)]
     pub pid: u32,
@@ -68,7 +68,7 @@ pub struct Helper {
 /// The document a guest was started from.
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "origin")]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The document.
     #[xml(child)]
     pub domain: model::domain::Domain,
@@ -76,7 +76,7 @@ pub struct Origin {
 
 /// What is written, borrowed from where it is.
 #[derive(Debug)]
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     /// What the guest does.
     pub run: RunState,
     /// QEMU's process, once there is one.
@@ -93,7 +93,7 @@ pub struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     /// The whole document.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let (state, reason) = self.run.words();
         let mut text = format!("<domstatus state='{state}' reason='{reason}'");
         if let Some(pid) = self.pid {
@@ -121,7 +121,7 @@ impl Snapshot<'_> {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn write(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     let replace = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -137,14 +137,14 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 
 impl Status {
     /// What the guest did when the document was written.
-    pub fn run(&self) -> RunState {
+    pub(crate) fn run(&self) -> RunState {
         RunState::from_words(&self.state, &self.reason)
             .unwrap_or(RunState::Running(crate::domain::Running::Unknown))
     }
 }
 
 /// The document of a running guest as it is now.
-pub fn of(live: &Live, run: RunState, monitor: &Path, helpers: &[i32]) -> String {
+pub(crate) fn of(live: &Live, run: RunState, monitor: &Path, helpers: &[i32]) -> String {
     Snapshot {
         run,
         pid: Some(live.process.pid()),

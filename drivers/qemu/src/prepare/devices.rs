@@ -69,7 +69,7 @@ fn random_mac() -> Mac {
 fn serials(devices: &mut Devices) {
     let mut next = 0;
     for serial in &mut devices.serials {
-        let target = serial.target.get_or_insert_with(|| SerialTarget {
+        let target = serial.target.get_or_insert(SerialTarget {
             kind: None,
             port: None,
             model: None,
@@ -91,7 +91,7 @@ fn serials(devices: &mut Devices) {
     for parallel in &mut devices.parallels {
         let target = parallel
             .target
-            .get_or_insert_with(|| model::domain::devices::chardev::ParallelTarget { port: None });
+            .get_or_insert(model::domain::devices::chardev::ParallelTarget { port: None });
         next = *target.port.get_or_insert(next) + 1;
     }
 }
@@ -146,7 +146,7 @@ fn consoles(devices: &mut Devices) {
         }
     }
     for (index, console) in devices.consoles.iter_mut().enumerate() {
-        let target = console.target.get_or_insert_with(|| ConsoleTarget {
+        let target = console.target.get_or_insert(ConsoleTarget {
             kind: None,
             port: None,
         });
@@ -261,7 +261,7 @@ fn videos(devices: &mut Devices) {
         });
     }
     for (index, video) in devices.videos.iter_mut().enumerate() {
-        let model = video.model.get_or_insert_with(|| new_video_model());
+        let model = video.model.get_or_insert_with(new_video_model);
         if model.kind == VideoType::Default {
             model.kind = VideoType::Cirrus;
         }

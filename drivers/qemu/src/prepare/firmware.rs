@@ -53,7 +53,7 @@ pub(super) fn choose(domain: &mut Domain, kind: FirmwareKind, facts: &Facts) -> 
             "<os firmware='efi'>: no firmware of this host fits (package ovmf)",
         ));
     };
-    let loader = domain.os.loader.get_or_insert_with(|| Loader {
+    let loader = domain.os.loader.get_or_insert(Loader {
         readonly: None,
         secure: None,
         r#type: None,

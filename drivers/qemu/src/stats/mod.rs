@@ -7,33 +7,33 @@ mod groups;
 mod refresh;
 
 pub(crate) use groups::Counters;
-pub use refresh::{PATIENCE, refresh};
+pub(crate) use refresh::{PATIENCE, refresh};
 
 use crate::domain::{Ask, State};
 use protocol::TypedParam;
 
 /// Groups of figures, by the header's bits.
-pub mod group {
+pub(crate) mod group {
     #![allow(missing_docs, reason = "each name is the header's own")]
-    pub const STATE: u32 = 1;
-    pub const CPU_TOTAL: u32 = 2;
-    pub const BALLOON: u32 = 4;
-    pub const VCPU: u32 = 8;
-    pub const INTERFACE: u32 = 16;
-    pub const BLOCK: u32 = 32;
-    pub const PERF: u32 = 64;
-    pub const IOTHREAD: u32 = 128;
-    pub const MEMORY: u32 = 256;
-    pub const DIRTYRATE: u32 = 512;
-    pub const VM: u32 = 1024;
+    pub(crate) const STATE: u32 = 1;
+    pub(crate) const CPU_TOTAL: u32 = 2;
+    pub(crate) const BALLOON: u32 = 4;
+    pub(crate) const VCPU: u32 = 8;
+    pub(crate) const INTERFACE: u32 = 16;
+    pub(crate) const BLOCK: u32 = 32;
+    pub(crate) const PERF: u32 = 64;
+    pub(crate) const IOTHREAD: u32 = 128;
+    pub(crate) const MEMORY: u32 = 256;
+    pub(crate) const DIRTYRATE: u32 = 512;
+    pub(crate) const VM: u32 = 1024;
     /// All that are told.
-    pub const KNOWN: u32 = STATE | CPU_TOTAL | BALLOON | VCPU | INTERFACE | BLOCK | IOTHREAD;
+    pub(crate) const KNOWN: u32 = STATE | CPU_TOTAL | BALLOON | VCPU | INTERFACE | BLOCK | IOTHREAD;
     /// All that the header numbers.
-    pub const NUMBERED: u32 = KNOWN | PERF | MEMORY | DIRTYRATE | VM;
+    pub(crate) const NUMBERED: u32 = KNOWN | PERF | MEMORY | DIRTYRATE | VM;
 }
 
 /// What has to be asked of QEMU for these groups.
-pub fn needed(groups: u32) -> Ask {
+pub(crate) fn needed(groups: u32) -> Ask {
     Ask {
         memory: groups & group::BALLOON != 0,
         vcpus: groups & group::VCPU != 0,
@@ -43,7 +43,7 @@ pub fn needed(groups: u32) -> Ask {
 }
 
 /// The figures of one domain.
-pub fn collect(state: &State, groups: u32) -> Vec<TypedParam> {
+pub(crate) fn collect(state: &State, groups: u32) -> Vec<TypedParam> {
     let mut params = Vec::with_capacity(if state.is_active() { 48 } else { 8 });
     for (bit, tell) in groups::ALL {
         if groups & bit != 0 {

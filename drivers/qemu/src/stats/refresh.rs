@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a call over many guests waits for fresh figures, all together.
-pub const PATIENCE: Duration = Duration::from_millis(10);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Asks guests for fresh figures and waits `patience` for all of them together. Who has not answered by then goes on in
 /// the background, so that the next caller finds newer figures; who did not answer the last question is not asked again.
-pub async fn refresh(guests: Vec<Arc<Live>>, ask: Ask, patience: Duration) {
+pub(crate) async fn refresh(guests: Vec<Arc<Live>>, ask: Ask, patience: Duration) {
     if ask.is_empty() {
         return;
     }

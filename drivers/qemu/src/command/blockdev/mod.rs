@@ -15,10 +15,13 @@ mod protocol;
 pub(super) use numbers::{DiskNumbers, disk_numbers, is_terminated};
 
 use super::line::{Line, Props, incomplete, unsupported};
+use super::secret::{auth_object, key_object};
 use error::Result;
 use model::domain::devices::DiskSource;
 use model::domain::devices::disk::{DetectZeroes, Discard, DiskCache, DiskIo, MetadataCache};
-use model::domain::devices::disk_source::{Auth, Encryption, StorageFormat};
+use model::domain::devices::disk_source::{
+    Auth, Encryption, EncryptionEngine, EncryptionFormat, StorageFormat,
+};
 use serde_json::Value;
 
 /// How QEMU is to use a layer.
@@ -106,19 +109,23 @@ impl Line<'_> {
     /// # Errors
     /// For sources and formats that cannot be opened.
     pub(super) fn layer(&mut self, layer: &Layer<'_>, flags: &LayerFlags) -> Result<String> {
-        let encrypted = layer.encryption.is_some();
-        if encrypted {
-            return Err(unsupported(
-                "<encryption>: encrypted images need secrets, which this daemon does not ask for yet",
-            ));
-        }
+        let key = self.layer_secrets(layer)?;
+        let librbd = layer
+            .encryption
+            .is_some_and(|it| it.engine == Some(EncryptionEngine::Librbd));
         let data_file = self.data_store(layer, flags)?;
         let slice = layer.source.details().and_then(|details| details.slices.first());
-        let driver = format_driver(layer.format, flags)?;
+        let driver = match (format_driver(layer.format, flags)?, &key) {
+            ("raw", Some(_)) if !librbd => "luks",
+            (driver, _) => driver,
+        };
         let storage = format!("{}-storage", layer.name);
         let needs_format = driver != "raw" || matches!(layer.backing, Some(Some(_)));
         let (slice_lower, storage_lower) = (needs_format, needs_format || slice.is_some());
-        let props = self.protocol(layer, flags, &storage)?;
+        let mut props = self.protocol(layer, flags, &storage)?;
+        if let (Some(key), true) = (&key, librbd) {
+            props.put("encrypt", encrypt(layer, key)?);
+        }
         self.blockdev(node(props, &storage, flags, storage_lower));
         let mut below = storage;
         if let Some(slice) = slice {
@@ -149,6 +156,11 @@ impl Line<'_> {
             props = props.maybe("cache-size", size.map(|size| size.0));
             props = props.maybe("data-file", data_file);
         }
+        match &key {
+            Some(key) if driver == "luks" => props.put("key-secret", key.as_str()),
+            Some(key) if !librbd => props.put("encrypt", encrypt(layer, key)?),
+            _ => {}
+        }
         props.put("file", below);
         match layer.backing {
             Some(Some(lower)) => props.put("backing", lower),
@@ -157,6 +169,24 @@ impl Line<'_> {
         }
         self.blockdev(props);
         Ok(name)
+    }
+
+    /// The objects of what opens an image; the name of its key's.
+    fn layer_secrets(&mut self, layer: &Layer<'_>) -> Result<Option<String>> {
+        if layer.auth.is_some() {
+            self.secret(&auth_object(layer.name), "<auth>")?;
+        }
+        let Some(encryption) = layer.encryption else {
+            return Ok(None);
+        };
+        if encryption.secrets.len() != 1 {
+            return Err(unsupported(
+                "<encryption>: images with any number of keys but one are not supported yet",
+            ));
+        }
+        let object = key_object(layer.name, encryption, layer.format);
+        self.secret(&object, "<encryption>")?;
+        Ok(Some(object))
     }
 
     /// The file that holds a qcow2 image's data, if it is another one.
@@ -195,6 +225,18 @@ impl Line<'_> {
         };
         self.layer(&image, flags).map(Some)
     }
+}
+
+/// How an image is decrypted.
+fn encrypt(layer: &Layer<'_>, key: &str) -> Result<Props> {
+    let format = match layer.encryption.map(|encryption| encryption.format) {
+        Some(EncryptionFormat::Luks) => "luks",
+        Some(EncryptionFormat::Luks2) => "luks2",
+        Some(EncryptionFormat::LuksAny) => "luks-any",
+        Some(EncryptionFormat::Qcow) if layer.format == StorageFormat::Qcow => "aes",
+        _ => return Err(unsupported("<encryption>: QEMU cannot decrypt this format")),
+    };
+    Ok(Props::new().set("format", format).set("key-secret", key))
 }
 
 /// Whether images of a format can have a layer below.

@@ -1,13 +1,15 @@
 //! Sources on the network.
 
+use super::Layer;
 use crate::command::line::{Props, incomplete, unsupported};
+use crate::command::secret::auth_object;
 use error::Result;
 use model::domain::devices::disk_network::{HostTransport, NetworkHost, NetworkProtocol, NetworkSource};
 use serde_json::Value;
 use xml::YesNo;
 
 /// The layer that opens a network source.
-pub(super) fn props(source: &NetworkSource) -> Result<Props> {
+pub(super) fn props(source: &NetworkSource, layer: &Layer<'_>) -> Result<Props> {
     if !source.cookies.is_empty() {
         return Err(unsupported(
             "<cookies>: they are secrets, which are not supported yet",
@@ -18,6 +20,24 @@ pub(super) fn props(source: &NetworkSource) -> Result<Props> {
             "<source tls='yes'>: encrypted connections of disks are not supported yet",
         ));
     }
+    let props = by_protocol(source)?;
+    let Some(auth) = layer.auth else { return Ok(props) };
+    let object = auth_object(layer.name);
+    let user = auth.username.as_str();
+    match source.protocol {
+        NetworkProtocol::Rbd => Ok(props
+            .set("user", user)
+            .set("auth-client-required", vec!["cephx", "none"])
+            .set("key-secret", object)),
+        NetworkProtocol::Iscsi => Ok(props.set("user", user).set("password-secret", object)),
+        NetworkProtocol::Http | NetworkProtocol::Https | NetworkProtocol::Ftp | NetworkProtocol::Ftps => {
+            Ok(props.set("username", user).set("password-secret", object))
+        }
+        _ => Err(unsupported("<auth>: this protocol knows no passwords")),
+    }
+}
+
+fn by_protocol(source: &NetworkSource) -> Result<Props> {
     match source.protocol {
         NetworkProtocol::Nbd => nbd(source),
         NetworkProtocol::Rbd => rbd(source),

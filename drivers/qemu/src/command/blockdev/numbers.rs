@@ -34,7 +34,7 @@ pub(in crate::command) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
             let mut number = |source: &DiskSource| index(source).unwrap_or_else(&mut free);
             let mut one = |source: &DiskSource, given: Option<u32>| {
                 let own = given.unwrap_or_else(|| number(source));
-                (own, store(source).map(|store| number(store)))
+                (own, store(source).map(&mut number))
             };
             let mut layers = Vec::new();
             if !disk.source.is_empty() {

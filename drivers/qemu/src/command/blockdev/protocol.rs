@@ -54,12 +54,7 @@ impl Line<'_> {
             }
             DiskSource::Network { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;
-                if layer.auth.is_some() {
-                    return Err(unsupported(
-                        "<auth>: disks that need a secret are not supported yet, for this daemon does not ask for secrets",
-                    ));
-                }
-                super::network::props(source)
+                super::network::props(source, layer)
             }
             DiskSource::Nvme { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;
