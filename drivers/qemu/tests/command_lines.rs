@@ -83,13 +83,18 @@ fn completed_documents_make_the_expected_command_lines() {
         failed.values().for_each(|reason| println!("{reason}"));
         return;
     }
-    let known: BTreeMap<&str, &str> = KNOWN.lines().filter_map(|line| line.split_once(": ")).collect();
+    // What hangs on ports and aliases that another part chooses may go either way.
+    let listed: BTreeMap<&str, &str> = KNOWN.lines().filter_map(|line| line.split_once(": ")).collect();
     let new: Vec<String> = failed
         .iter()
-        .filter(|(name, _)| !known.contains_key(name.as_str()))
+        .filter(|(name, _)| !listed.contains_key(name.as_str()))
         .map(|(name, reason)| format!("{name}:\n{reason}"))
         .collect();
-    let mended: Vec<&&str> = known.keys().filter(|name| !failed.contains_key(**name)).collect();
+    let mended: Vec<&&str> = listed
+        .iter()
+        .filter(|(name, reason)| !failed.contains_key(**name) && !reason.starts_with("prepare:"))
+        .map(|(name, _)| name)
+        .collect();
     assert!(
         new.is_empty(),
         "{} cases differ and are not listed:\n{}",

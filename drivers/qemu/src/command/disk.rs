@@ -29,7 +29,6 @@ impl Line<'_> {
     pub(super) fn disks(&mut self) -> Result<()> {
         let numbers = super::blockdev::disk_numbers(self.domain);
         let orders = super::boot::BootOrder::of(self.domain);
-        self.throttle_groups();
         self.floppy_controller(&orders.disks);
         for ((disk, numbers), order) in self.domain.devices.disks.iter().zip(&numbers).zip(&orders.disks) {
             self.disk(disk, numbers, *order)?;

@@ -196,6 +196,7 @@ pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Re
     line.memory()?;
     line.smp()?;
     line.iothreads();
+    line.throttle_groups();
     line.numa()?;
     if let Some(uuid) = domain.uuid {
         line.option("-uuid", uuid.to_string());

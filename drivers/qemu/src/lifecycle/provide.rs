@@ -386,6 +386,12 @@ pub(crate) fn agent_path(model: &Model) -> Option<PathBuf> {
 /// # Errors
 /// What the monitor says.
 pub(crate) async fn after_start(model: &Model, monitor: &Monitor, config: &QemuConfig) -> Result<()> {
+    for setting in crate::command::settings(model) {
+        monitor
+            .execute::<serde::de::IgnoredAny>(setting.command, setting.arguments, COMMAND_WAIT)
+            .await
+            .map_err(monitor_error)?;
+    }
     for server in &model.devices.graphics {
         let (protocol, access, default) = match server {
             Graphics::Vnc(vnc) => ("vnc", &vnc.access, config.vnc_password.as_ref()),
