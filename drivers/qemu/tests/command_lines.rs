@@ -171,6 +171,10 @@ fn case(args: &Path, caps: &BinaryCaps) -> Result<(), String> {
         huge_pages: [(2048, "2M"), (1_048_576, "1G")].map(huge).into(),
         master_key: Some(format!("/var/lib/libvirt/qemu/domain--1-{short}/master-key.aes").into()),
         secrets: secrets.collect(),
+        provided: wanted
+            .iter()
+            .map(|requirement| requirement.alias.clone())
+            .collect(),
         descriptors: named.collect(),
     };
     let line = command::build(&domain, caps, &context).map_err(|err| format!("refused: {}", err.detail()))?;

@@ -43,15 +43,11 @@ impl Line<'_> {
         }
         if let Some(pit) = timer(TimerName::Pit) {
             match pit.tickpolicy {
-                None => {}
-                Some(TickPolicy::Delay) => {
-                    // Without the kernel's timer there is nothing to set: this is what QEMU's own does.
-                    if self.caps.has_property("kvm-pit", "lost_tick_policy") {
-                        self.option("-global", "kvm-pit.lost_tick_policy=delay");
-                    }
+                Some(TickPolicy::Delay) if self.caps.has_property("kvm-pit", "lost_tick_policy") => {
+                    self.option("-global", "kvm-pit.lost_tick_policy=delay");
                 }
-                // What QEMU does anyway.
-                Some(TickPolicy::CatchUp) => {}
+                // What QEMU does anyway; without the kernel's timer, delays too.
+                None | Some(TickPolicy::CatchUp | TickPolicy::Delay) => {}
                 Some(TickPolicy::Discard) => {
                     if self.caps.has_property("kvm-pit", "lost_tick_policy") {
                         self.option("-global", "kvm-pit.lost_tick_policy=discard");

@@ -3,28 +3,16 @@
 use super::Role;
 use super::address::{alias, controller, controller_alias, virtio_options};
 use super::blockdev::{DiskNumbers, Layer, LayerFlags};
-use super::line::{KeyValues, Line, Props, incomplete, on_off, unsupported};
+use super::line::{KeyValues, Line, Props, incomplete, unsupported};
 use super::machine::Board;
 use error::Result;
 use model::domain::devices::address::DriveAddress;
 use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiModel};
-use model::domain::devices::disk::{
-    DiskBus, DiskCache, DiskDevice, ErrorPolicy, GeometryTranslation, IoTune,
-};
+use model::domain::devices::disk::{DiskBus, DiskDevice};
 use model::domain::devices::disk_source::{DiskSource, StorageFormat, VhostUserSource};
 use model::domain::devices::{Address, Disk};
 
 impl Line<'_> {
-    /// Groups of limits that several disks share.
-    pub(super) fn throttle_groups(&mut self) {
-        for group in &self.domain.throttle_groups {
-            let name = group.group_name.as_deref().unwrap_or_default();
-            self.object(
-                Props::object("throttle-group", format!("throttle-{name}")).set("limits", limits(group)),
-            );
-        }
-    }
-
     /// All disks; floppy drives share one controller.
     pub(super) fn disks(&mut self) -> Result<()> {
         let numbers = super::blockdev::disk_numbers(self.domain);
@@ -340,130 +328,4 @@ impl Line<'_> {
         self.device(props);
         Ok(())
     }
-
-    /// What the guest can read of the disk itself.
-    fn identity(&self, disk: &Disk, props: &mut Props, has_medium: bool) -> Result<()> {
-        let driver = disk.driver.as_ref();
-        if let Some(geometry) = &disk.geometry {
-            props.put("cyls", geometry.cyls);
-            props.put("heads", geometry.heads);
-            props.put("secs", geometry.secs);
-            if let Some(translation) = geometry.trans {
-                props.put(
-                    "bios-chs-trans",
-                    match translation {
-                        GeometryTranslation::Auto => "auto",
-                        GeometryTranslation::None => "none",
-                        GeometryTranslation::Lba => "lba",
-                    },
-                );
-            }
-        }
-        if let Some(sizes) = &disk.block_io {
-            let given = [
-                ("logical_block_size", sizes.logical_block_size),
-                ("physical_block_size", sizes.physical_block_size),
-                ("discard_granularity", sizes.discard_granularity),
-            ];
-            for (key, value) in given {
-                if let Some(value) = value {
-                    props.put(key, value);
-                }
-            }
-        }
-        let write_cache = match driver.and_then(|driver| driver.cache).filter(|_| has_medium) {
-            Some(DiskCache::None | DiskCache::WriteBack | DiskCache::Unsafe) => Some(true),
-            Some(DiskCache::WriteThrough | DiskCache::DirectSync) => Some(false),
-            Some(DiskCache::Default) | None => None,
-        };
-        if let Some(on) = write_cache.filter(|_| disk.device != DiskDevice::Lun) {
-            props.put("write-cache", on_off(on));
-        }
-        if let Some(policy) = driver
-            .and_then(|driver| driver.error_policy)
-            .and_then(write_policy)
-        {
-            props.put("werror", policy);
-        }
-        if let Some(driver) = driver
-            && let Some(policy) = driver.rerror_policy.or(driver.error_policy).and_then(read_policy)
-        {
-            props.put("rerror", policy);
-        }
-        if let Some(serial) = &disk.serial {
-            // QEMU drops a space that has no backslash before it.
-            props.put("serial", serial.replace(' ', "\\ "));
-        }
-        if let Some(wwn) = &disk.wwn {
-            let wwn = u64::from_str_radix(wwn.trim_start_matches("0x"), 16);
-            props.put("wwn", wwn.map_err(|_| incomplete("<wwn> is no number"))?);
-        }
-        if let Some(rate) = disk.target.rotation_rate {
-            props.put("rotation_rate", rate);
-        }
-        if let Some(vendor) = &disk.vendor {
-            props.put("vendor", vendor.as_str());
-        }
-        if let Some(product) = &disk.product {
-            let key = if disk.target.bus == Some(DiskBus::Scsi) {
-                "product"
-            } else {
-                "model"
-            };
-            props.put(key, product.as_str());
-        }
-        Ok(())
-    }
-}
-
-fn write_policy(policy: ErrorPolicy) -> Option<&'static str> {
-    match policy {
-        ErrorPolicy::Default => None,
-        ErrorPolicy::Stop => Some("stop"),
-        ErrorPolicy::Report => Some("report"),
-        ErrorPolicy::Ignore => Some("ignore"),
-        ErrorPolicy::Enospace => Some("enospc"),
-    }
-}
-
-/// Reads need no space: what concerns it is QEMU's default for them.
-fn read_policy(policy: ErrorPolicy) -> Option<&'static str> {
-    match policy {
-        ErrorPolicy::Enospace => None,
-        policy => write_policy(policy),
-    }
-}
-
-/// Limits as QEMU's monitor and objects name them.
-pub(super) fn limits(tune: &IoTune) -> Props {
-    let all = [
-        ("bps-total", tune.total_bytes_sec),
-        ("bps-read", tune.read_bytes_sec),
-        ("bps-write", tune.write_bytes_sec),
-        ("iops-total", tune.total_iops_sec),
-        ("iops-read", tune.read_iops_sec),
-        ("iops-write", tune.write_iops_sec),
-        ("bps-total-max", tune.total_bytes_sec_max),
-        ("bps-read-max", tune.read_bytes_sec_max),
-        ("bps-write-max", tune.write_bytes_sec_max),
-        ("iops-total-max", tune.total_iops_sec_max),
-        ("iops-read-max", tune.read_iops_sec_max),
-        ("iops-write-max", tune.write_iops_sec_max),
-        ("iops-size", tune.size_iops_sec),
-    ];
-    let mut props = Props::new();
-    for (key, value) in all {
-        props.put(key, value.unwrap_or(0));
-    }
-    let lengths = [
-        ("bps-total-max-length", tune.total_bytes_sec_max_length),
-        ("bps-read-max-length", tune.read_bytes_sec_max_length),
-        ("bps-write-max-length", tune.write_bytes_sec_max_length),
-        ("iops-total-max-length", tune.total_iops_sec_max_length),
-        ("iops-read-max-length", tune.read_iops_sec_max_length),
-        ("iops-write-max-length", tune.write_iops_sec_max_length),
-    ];
-    lengths
-        .into_iter()
-        .fold(props, |props, (key, value)| props.maybe(key, value))
 }

@@ -25,6 +25,7 @@ mod clock;
 mod controller;
 mod cpu;
 mod disk;
+mod disk_identity;
 mod filesystem;
 mod firmware;
 mod graphics;
@@ -48,6 +49,7 @@ mod settings;
 mod shmem;
 mod smbios;
 mod sound;
+mod throttle;
 mod tpm;
 mod video;
 mod watchdog;
@@ -94,6 +96,9 @@ pub struct CommandContext {
     pub master_key: Option<PathBuf>,
     /// Secrets that answer [`requirements`].
     pub secrets: Vec<Secret>,
+    /// Devices whose process runs or whose device of the host was taken, by alias: what descriptors cannot tell of
+    /// [`requirements`].
+    pub provided: Vec<String>,
     /// Descriptors that answer [`requirements`].
     pub descriptors: Vec<Named>,
 }
@@ -177,6 +182,7 @@ pub fn virtiofsd_socket(domain_dir: &Path, alias: &str) -> PathBuf {
 /// honour; [`Code::InternalError`](error::Code::InternalError) for a document that is not completed.
 pub fn build(domain: &Domain, caps: &BinaryCaps, context: &CommandContext) -> Result<CommandLine> {
     machine::check(domain)?;
+    requirement::check(domain, context)?;
     let mut line = line::Line::new(domain, caps, context);
     line.option(
         "-name",

@@ -1,6 +1,9 @@
 //! What a document's devices want of the host before QEMU starts.
 
+use super::CommandContext;
+use super::line::unsupported;
 use super::secret::SecretNeed;
+use error::Result;
 use model::domain::Domain;
 use model::domain::devices::chardev::{CharSource, ConsoleTargetType, SourceMode};
 use model::domain::devices::disk_source::DiskSource;
@@ -89,6 +92,23 @@ impl Requirement {
                 | Provision::LogFile(_)
         )
     }
+}
+
+/// Refuses devices whose process or host device is not there; descriptors are asked for where they are used.
+pub(super) fn check(domain: &Domain, context: &CommandContext) -> Result<()> {
+    for Requirement { alias, what } in requirements(domain) {
+        let element = match what {
+            Provision::Passt => "<backend type='passt'>: passt",
+            Provision::TpmEmulator => "<tpm>: the TPM emulator swtpm",
+            Provision::Virtiofsd => "<filesystem>: virtiofsd",
+            Provision::HostDevice => "<hostdev>: the device of the host",
+            _ => continue,
+        };
+        if !context.provided.contains(&alias) {
+            return Err(unsupported(format!("{element} was not provided for '{alias}'")));
+        }
+    }
+    Ok(())
 }
 
 /// What the devices of a live document want of the host, in the document's order.

@@ -1,6 +1,6 @@
 //! What a document asks for that QEMU has no arguments for: commands for its monitor, before the guest runs.
 
-use super::disk::limits;
+use super::throttle::limits;
 use model::domain::Domain;
 use model::domain::devices::disk::{DiskBus, IoTune};
 use model::domain::devices::interface::Link;

@@ -4,6 +4,7 @@ mod define;
 mod load;
 mod metadata;
 mod rename;
+mod resize;
 pub(crate) mod store;
 mod undefine;
 

@@ -4,6 +4,7 @@
 //! [`Summary`]: a host may have ten thousand of them, so nothing that can be parsed again is kept.
 
 use super::{Names, Process, RunState, Sample};
+use crate::agent::Channel;
 use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::lifecycle::LifecycleAction;
@@ -70,7 +71,7 @@ pub(crate) struct Live {
     /// Where its monitor listens.
     pub monitor_path: PathBuf,
     /// Where its guest agent is reached, when the document has such a channel.
-    pub agent: Option<PathBuf>,
+    pub agent: Option<Arc<Channel>>,
     /// What its own doings lead to.
     pub actions: Actions,
     /// What its devices are called.

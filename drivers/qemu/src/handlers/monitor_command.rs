@@ -55,7 +55,7 @@ async fn agent_command(
     flags::check("virDomainQemuAgentCommand", args.flags, 0)?;
     let state = call.driver.domains.find(&args.dom)?.state();
     let wait = agent::wait_of(args.timeout)?;
-    let agent = agent::connect(&state).await?;
-    let result = agent.execute_raw(&args.cmd, wait).await.map_err(agent::error)?;
+    let mut agent = agent::connect(&state).await?;
+    let result = agent.execute_raw(&args.cmd, wait).await?;
     Ok(qemu::DomainAgentCommandRet { result: Some(result) })
 }

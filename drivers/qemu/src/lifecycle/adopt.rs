@@ -120,7 +120,7 @@ impl Driver {
             origin: Document::of(&status.origin.domain),
             process: Arc::new(process),
             monitor_slot: Arc::new(OnceLock::new()),
-            agent: provide::agent_path(&status.domain),
+            agent: provide::agent_path(&status.domain).map(crate::agent::Channel::new),
             actions: Actions::of(&status.domain),
             names: Arc::new(Names::of(&status.domain)),
             sample: Arc::new(ArcSwap::from_pointee(Sample::of(&status.domain))),

@@ -122,8 +122,15 @@ impl Owner {
         let Some(guest) = self.guest.as_mut() else {
             return Ok(());
         };
-        if guest.live.process.ending() != Ending::Unasked {
-            return Ok(());
+        match guest.live.process.ending() {
+            Ending::Unasked => {}
+            // It is on its way out already; that QEMU heard of it is told all the same.
+            Ending::Destroyed => {
+                let run = RunState::Shutdown(1);
+                self.enter(run, Lifecycle::Shutdown(finished(by_guest))).await;
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
         if std::mem::take(&mut guest.reboot) || self.restarts_on_poweroff() {
             return self.reset_and_run().await;
@@ -133,12 +140,7 @@ impl Owner {
         };
         guest.live.process.set_ending(Ending::Shutdown);
         let process = std::sync::Arc::clone(&guest.live.process);
-        let finished = match by_guest {
-            Some(true) => Finished::Guest,
-            Some(false) => Finished::Host,
-            None => Finished::Finished,
-        };
-        self.enter(RunState::Shutdown(1), Lifecycle::Shutdown(finished))
+        self.enter(RunState::Shutdown(1), Lifecycle::Shutdown(finished(by_guest)))
             .await;
         process.signal(Signal::TERM).map_err(|err| {
             let text = format!("cannot end QEMU after the guest's shutdown: {err}");
@@ -259,5 +261,14 @@ impl Owner {
     /// Tells everybody who listens about this domain.
     pub(crate) fn tell(&self, event: Event) {
         self.driver.events.send(&self.domain.reference(), event);
+    }
+}
+
+/// Who shut the guest down, as QEMU tells it.
+fn finished(by_guest: Option<bool>) -> Finished {
+    match by_guest {
+        Some(true) => Finished::Guest,
+        Some(false) => Finished::Host,
+        None => Finished::Finished,
     }
 }

@@ -82,12 +82,9 @@ impl Owner {
     }
 
     async fn ask_agent(&self, mode: &str) -> Result<()> {
-        let agent = agent::connect(&self.domain.state()).await?;
+        let mut agent = agent::connect(&self.domain.state()).await?;
         let arguments = serde_json::json!({ "mode": mode });
-        agent
-            .execute_silent("guest-shutdown", arguments, agent::WAIT, SILENCE)
-            .await
-            .map_err(agent::error)
+        agent.execute_silent("guest-shutdown", arguments, SILENCE).await
     }
 
     /// Presses the reset button.

@@ -1,0 +1,253 @@
+//! Virtual processors and I/O threads: how many, and which host processors may run them.
+
+use super::Call;
+use crate::Driver;
+use crate::definition::{Pinned, iothreads};
+use crate::domain::State;
+use crate::flags::{self, Impact};
+use crate::lifecycle::{COMMAND_WAIT, monitor_error};
+use daemon::Routes;
+use error::{Code, Domain, Error, Result};
+use futures_util::FutureExt;
+use model::CpuSet;
+use model::domain::Domain as Model;
+use protocol::remote;
+use protocol::remote::procedure as p;
+
+pub(super) fn routes(routes: &mut Routes<Driver>) {
+    routes.on::<p::DomainSetVcpus, _>(set_vcpus);
+    routes.on::<p::DomainSetVcpusFlags, _>(set_vcpus_flags);
+    routes.on::<p::DomainPinVcpu, _>(pin_vcpu);
+    routes.on::<p::DomainPinVcpuFlags, _>(pin_vcpu_flags);
+    routes.on::<p::DomainPinEmulator, _>(pin_emulator);
+    routes.on::<p::DomainPinIothread, _>(pin_iothread);
+    routes.on::<p::DomainGetVcpuPinInfo, _>(vcpu_pins);
+    routes.on::<p::DomainGetEmulatorPinInfo, _>(emulator_pin);
+    routes.on::<p::DomainGetIothreadInfo, _>(iothread_info);
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(Code::InvalidArg, Domain::Qemu, text)
+}
+
+async fn set_vcpus(call: Call, args: remote::DomainSetVcpusArgs) -> Result<()> {
+    change_count(&call, &args.dom, args.nvcpus, flags::AFFECT_LIVE).await
+}
+
+/// `VIR_DOMAIN_VCPU_MAXIMUM`, `..._GUEST` and `..._HOTPLUGGABLE`.
+const MAXIMUM: u32 = 4;
+const GUEST: u32 = 8;
+const HOTPLUGGABLE: u32 = 16;
+
+async fn set_vcpus_flags(call: Call, args: remote::DomainSetVcpusFlagsArgs) -> Result<()> {
+    let known = flags::AFFECT | MAXIMUM | GUEST | HOTPLUGGABLE;
+    flags::check("virDomainSetVcpusFlags", args.flags, known)?;
+    change_count(&call, &args.dom, args.nvcpus, args.flags).await
+}
+
+async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32) -> Result<()> {
+    let domain = call.driver.domains.find(dom)?;
+    let name = "virDomainSetVcpusFlags";
+    flags::exclusive(name, given, (GUEST, "VIR_DOMAIN_VCPU_GUEST"), (MAXIMUM, "VIR_DOMAIN_VCPU_MAXIMUM"))?;
+    flags::exclusive(
+        name,
+        given,
+        (GUEST, "VIR_DOMAIN_VCPU_GUEST"),
+        (flags::AFFECT_CONFIG, "VIR_DOMAIN_AFFECT_CONFIG"),
+    )?;
+    if given & (GUEST | HOTPLUGGABLE) != 0 {
+        let text = "plugging virtual processors into a running domain is not supported yet";
+        return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
+    }
+    let count = match u16::try_from(count) {
+        Ok(0) | Err(_) => return Err(invalid(format!("{count} is no number of processors a domain can have"))),
+        Ok(count) => u32::from(count),
+    };
+    domain
+        .run(&call.driver, "changing the number of processors", move |owner| {
+            owner.set_vcpus(count, given & MAXIMUM != 0, given).boxed()
+        })
+        .await
+}
+
+async fn pin_vcpu(call: Call, args: remote::DomainPinVcpuArgs) -> Result<()> {
+    pin(&call, &args.dom, Pinned::Vcpu(args.vcpu), &args.cpumap, flags::AFFECT_LIVE).await
+}
+
+async fn pin_vcpu_flags(call: Call, args: remote::DomainPinVcpuFlagsArgs) -> Result<()> {
+    flags::check("virDomainPinVcpuFlags", args.flags, flags::AFFECT)?;
+    pin(&call, &args.dom, Pinned::Vcpu(args.vcpu), &args.cpumap, args.flags).await
+}
+
+async fn pin_emulator(call: Call, args: remote::DomainPinEmulatorArgs) -> Result<()> {
+    flags::check("virDomainPinEmulator", args.flags, flags::AFFECT)?;
+    pin(&call, &args.dom, Pinned::Emulator, &args.cpumap, args.flags).await
+}
+
+async fn pin_iothread(call: Call, args: remote::DomainPinIothreadArgs) -> Result<()> {
+    flags::check("virDomainPinIOThread", args.flags, flags::AFFECT)?;
+    if args.iothreads_id == 0 {
+        return Err(invalid("invalid value of 0 for iothread_id"));
+    }
+    pin(&call, &args.dom, Pinned::IoThread(args.iothreads_id), &args.cpumap, args.flags).await
+}
+
+async fn pin(call: &Call, dom: &remote::Domain, pinned: Pinned, map: &[u8], given: u32) -> Result<()> {
+    let domain = call.driver.domains.find(dom)?;
+    let cpus = set_of(map);
+    if cpus.is_empty() {
+        return Err(invalid("Empty cpu list for pinning"));
+    }
+    domain
+        .run(&call.driver, "pinning", move |owner| owner.pin(pinned, cpus, given).boxed())
+        .await
+}
+
+/// The processors of a map, one bit each, the lowest first.
+fn set_of(map: &[u8]) -> CpuSet {
+    let bits = map.iter().zip(0_u32..).flat_map(|(byte, index)| {
+        (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| index * 8 + bit)
+    });
+    bits.filter(|cpu| *cpu < CpuSet::LIMIT).collect()
+}
+
+/// The map of a set, `bytes` long.
+fn map_of(cpus: impl IntoIterator<Item = u32>, bytes: usize) -> Vec<u8> {
+    let mut map = vec![0_u8; bytes];
+    for cpu in cpus {
+        if let Some(byte) = map.get_mut(cpu as usize / 8) {
+            *byte |= 1 << (cpu % 8);
+        }
+    }
+    map
+}
+
+/// How many maps of how many bytes a reply can hold.
+fn room(maps: i32, length: i32) -> Result<(usize, usize)> {
+    let maps = usize::try_from(maps).map_err(|_| invalid(format!("{maps} maps of processors")))?;
+    let length = usize::try_from(length).map_err(|_| invalid(format!("maps of {length} bytes")))?;
+    if maps.saturating_mul(length) > remote::limits::CPUMAPS_MAX {
+        let text = "the processor maps asked for are larger than a reply may be";
+        return Err(Error::new(Code::Rpc, Domain::Rpc, text));
+    }
+    Ok((maps, length))
+}
+
+/// The document that the flags mean.
+fn meant(state: &State, given: u32) -> Result<(Model, Impact)> {
+    if given & flags::AFFECT == flags::AFFECT {
+        return Err(invalid("the running guest and its definition cannot be asked at once"));
+    }
+    let impact = Impact::of(given, state.is_active(), state.is_persistent())?;
+    let document = if impact.live { state.document() } else { state.next_document() };
+    let model = document.ok_or_else(crate::lifecycle::not_running)?.parse()?;
+    Ok((model, impact))
+}
+
+/// Where threads run that are not pinned one by one.
+fn everywhere(call: &Call, model: &Model) -> Vec<u32> {
+    match &model.vcpu.cpuset {
+        Some(cpus) => cpus.iter().collect(),
+        None => call.driver.host.online_cpus().iter().collect(),
+    }
+}
+
+async fn vcpu_pins(
+    call: Call,
+    args: remote::DomainGetVcpuPinInfoArgs,
+) -> Result<remote::DomainGetVcpuPinInfoRet> {
+    flags::check("virDomainGetVcpuPinInfo", args.flags, flags::AFFECT)?;
+    let (maps, length) = room(args.ncpumaps, args.maplen)?;
+    let state = call.driver.domains.find(&args.dom)?.state();
+    let (model, _) = meant(&state, args.flags)?;
+    let pins = model.cpu_tune.as_ref().map_or(&[][..], |tune| &tune.vcpu_pins);
+    let default = map_of(everywhere(&call, &model), length);
+    let count = maps.min(usize::try_from(model.vcpu.maximum).unwrap_or(usize::MAX));
+    let mut cpumaps = Vec::with_capacity(count.saturating_mul(length));
+    for vcpu in (0..model.vcpu.maximum).take(count) {
+        match pins.iter().find(|pin| pin.vcpu == vcpu) {
+            Some(pin) => cpumaps.extend(map_of(pin.cpuset.iter(), length)),
+            None => cpumaps.extend(&default),
+        }
+    }
+    Ok(remote::DomainGetVcpuPinInfoRet {
+        cpumaps,
+        num: i32::try_from(count).unwrap_or(i32::MAX),
+    })
+}
+
+async fn emulator_pin(
+    call: Call,
+    args: remote::DomainGetEmulatorPinInfoArgs,
+) -> Result<remote::DomainGetEmulatorPinInfoRet> {
+    flags::check("virDomainGetEmulatorPinInfo", args.flags, flags::AFFECT)?;
+    let (_, length) = room(1, args.maplen)?;
+    let state = call.driver.domains.find(&args.dom)?.state();
+    let (model, _) = meant(&state, args.flags)?;
+    let pin = model.cpu_tune.as_ref().and_then(|tune| tune.emulator_pin.as_ref());
+    let cpumaps = match pin {
+        Some(pin) => map_of(pin.cpuset.iter(), length),
+        None => map_of(everywhere(&call, &model), length),
+    };
+    Ok(remote::DomainGetEmulatorPinInfoRet { cpumaps, ret: 1 })
+}
+
+async fn iothread_info(
+    call: Call,
+    args: remote::DomainGetIothreadInfoArgs,
+) -> Result<remote::DomainGetIothreadInfoRet> {
+    flags::check("virDomainGetIOThreadInfo", args.flags, flags::AFFECT)?;
+    let state = call.driver.domains.find(&args.dom)?.state();
+    let (model, impact) = meant(&state, args.flags)?;
+    let length = (call.driver.host.cpu_map().count as usize).div_ceil(8);
+    let mut info = Vec::new();
+    if impact.live {
+        let live = state.running()?;
+        let threads = live.monitor()?.query_iothreads(COMMAND_WAIT).await.map_err(monitor_error)?;
+        for thread in threads {
+            let number = thread.id.strip_prefix("iothread").and_then(|number| number.parse().ok());
+            let Some(iothread_id) = number else { continue };
+            let allowed = live.process.affinity(thread.thread_id);
+            let allowed = allowed.into_iter().filter_map(|cpu| u32::try_from(cpu).ok());
+            info.push(remote::DomainIothreadInfo {
+                iothread_id,
+                cpumap: map_of(allowed, length),
+            });
+        }
+        info.sort_by_key(|thread| thread.iothread_id);
+    } else {
+        let pins = model.cpu_tune.as_ref().map_or(&[][..], |tune| &tune.iothread_pins);
+        for iothread_id in iothreads(&model) {
+            let cpumap = match pins.iter().find(|pin| pin.iothread == iothread_id) {
+                Some(pin) => map_of(pin.cpuset.iter(), length),
+                None => map_of(everywhere(&call, &model), length),
+            };
+            info.push(remote::DomainIothreadInfo { iothread_id, cpumap });
+        }
+    }
+    let ret = u32::try_from(info.len()).unwrap_or(u32::MAX);
+    Ok(remote::DomainGetIothreadInfoRet { info, ret })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_and_its_set() {
+        let set = set_of(&[0b0000_0101, 0b1000_0000]);
+        assert_eq!(set.to_string(), "0,2,15");
+        assert_eq!(map_of(set.iter(), 2), [0b0000_0101, 0b1000_0000]);
+        // Processors behind the end of a map are left out.
+        assert_eq!(map_of([0, 99], 1), [1]);
+        assert!(set_of(&[0; 2048]).is_empty());
+        assert_eq!(set_of(&[0xff; 4096]).last(), Some(CpuSet::LIMIT - 1));
+    }
+
+    #[test]
+    fn more_maps_than_a_reply_holds() {
+        assert_eq!(room(i32::MAX, i32::MAX).unwrap_err().code(), Code::Rpc);
+        assert_eq!(room(-1, 1).unwrap_err().code(), Code::InvalidArg);
+        assert_eq!(room(4, 2).unwrap(), (4, 2));
+    }
+}
