@@ -228,14 +228,21 @@ impl Line<'_> {
         let props = match bus {
             DiskBus::Ide => {
                 let at = drive()?;
-                let on = controller_alias(devices, ControllerType::Ide, at.controller)?;
+                let on = match (Board::of(self.domain), at.controller) {
+                    // Part of the machine, which names it.
+                    (Board::I440fx | Board::Other, 0) => "ide",
+                    _ => controller_alias(devices, ControllerType::Ide, at.controller)?,
+                };
                 Props::driver(if cdrom { "ide-cd" } else { "ide-hd" })
                     .set("bus", format!("{on}.{}", at.bus))
                     .set("unit", at.unit)
             }
             DiskBus::Sata => {
                 let at = drive()?;
-                let on = controller_alias(devices, ControllerType::Sata, at.controller)?;
+                let on = match (Board::of(self.domain), at.controller) {
+                    (Board::Q35, 0) => "ide",
+                    _ => controller_alias(devices, ControllerType::Sata, at.controller)?,
+                };
                 Props::driver(if cdrom { "ide-cd" } else { "ide-hd" }).set("bus", format!("{on}.{}", at.unit))
             }
             DiskBus::Scsi => self.scsi_props(disk, &drive()?, id)?,

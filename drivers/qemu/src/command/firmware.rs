@@ -103,7 +103,7 @@ impl Line<'_> {
             } else {
                 StorageFormat::Qcow2
             },
-            encryption: None,
+            encryption: source.details().and_then(|details| details.encryption.as_ref()),
             auth: source.details().and_then(|details| details.auth.as_ref()),
             metadata_cache: None,
             backing: Some(None),

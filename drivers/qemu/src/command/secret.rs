@@ -10,6 +10,7 @@ use model::Uuid;
 use model::domain::Domain;
 use model::domain::devices::DiskSource;
 use model::domain::devices::disk_source::{Auth, Encryption, EncryptionEngine, StorageFormat};
+use model::domain::os::FirmwareFormat;
 
 /// A secret that a layer of a disk needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,21 @@ pub(super) fn key_object(layer: &str, encryption: &Encryption, format: StorageFo
 /// What all layers of all disks need.
 pub(super) fn needs(domain: &Domain) -> Vec<(String, SecretNeed)> {
     let mut needs = Vec::new();
+    if let Some(source) = domain.os.nvram.as_deref().and_then(|nvram| nvram.source.as_ref()) {
+        let details = source.details();
+        let (auth, encryption) = (
+            details.and_then(|it| it.auth.as_ref()),
+            details.and_then(|it| it.encryption.as_ref()),
+        );
+        let qcow2 = domain.os.nvram.as_deref().and_then(|nvram| nvram.format) == Some(FirmwareFormat::Qcow2);
+        let format = if qcow2 {
+            StorageFormat::Qcow2
+        } else {
+            StorageFormat::Raw
+        };
+        let own = of_layer("libvirt-pflash1", source, auth, encryption, format);
+        needs.extend(own.into_iter().map(|need| ("nvram".to_owned(), need)));
+    }
     for (disk, numbers) in domain.devices.disks.iter().zip(disk_numbers(domain)) {
         let alias = disk.info.alias_name().unwrap_or_default();
         let mut numbers = numbers

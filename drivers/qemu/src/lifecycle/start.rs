@@ -162,7 +162,7 @@ impl Owner {
             master_key: None,
             provided: Vec::new(),
             secrets: Vec::new(),
-            memory_dir: domain_dir.join("memory"),
+            memory_dir: domain_dir.clone(),
             huge_pages: Vec::new(),
             descriptors: provided.named.clone(),
         };
