@@ -20,6 +20,15 @@ fn has_nvram(os: &Os) -> bool {
         .is_some_and(|nvram| nvram.path.is_some() || nvram.source.as_ref().is_some_and(|it| !it.is_empty()))
 }
 
+/// Whether the guest's variables are the storage as it is.
+fn nvram_is_plain(os: &Os) -> bool {
+    let source = os.nvram.as_deref().and_then(|nvram| nvram.source.as_ref());
+    let encrypted = source
+        .and_then(|source| source.details())
+        .is_some_and(|details| details.encryption.is_some());
+    nvram_format(os) == FirmwareFormat::Raw && !encrypted
+}
+
 fn nvram_format(os: &Os) -> FirmwareFormat {
     os.nvram
         .as_deref()
@@ -35,11 +44,7 @@ pub(super) fn pflash(line: &Line<'_>, machine: &mut KeyValues) {
     }
     machine.put("pflash0", "libvirt-pflash0-format");
     if has_nvram(os) {
-        let layer = if nvram_format(os) == FirmwareFormat::Raw {
-            "storage"
-        } else {
-            "format"
-        };
+        let layer = if nvram_is_plain(os) { "storage" } else { "format" };
         machine.put("pflash1", format!("libvirt-pflash1-{layer}"));
     }
 }

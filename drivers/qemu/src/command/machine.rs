@@ -66,6 +66,8 @@ pub(super) fn check(domain: &Domain) -> Result<()> {
             ("ras", features.ras.is_some()),
             ("aia", features.aia.is_some()),
             ("xen", features.xen.is_some()),
+            ("privnet", features.privnet),
+            ("viridian", features.viridian),
         ];
         if let Some((name, _)) = foreign.into_iter().find(|(_, given)| *given) {
             return Err(unsupported(format!(
