@@ -12,15 +12,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// How many instances this process has made, in tens.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// For whom an instance works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The host: `qemu:///system`.
-    System,
-    /// One user: `qemu:///session`.
-    Session,
-}
-
 /// A daemon with all its files below one folder.
 #[derive(Debug)]
 pub struct Instance {
@@ -278,7 +269,10 @@ fn eprintln_line(line: &str) {
 }
 
 /// The daemon's binary: beside the tests' own, where cargo builds every binary of the workspace.
-fn daemon() -> PathBuf {
+///
+/// # Panics
+/// When it is not built.
+pub fn daemon() -> PathBuf {
     let own = std::env::current_exe().expect("the test's own path");
     let folder = own.parent().and_then(Path::parent).expect("a target folder");
     let daemon = folder.join("virtqemud");

@@ -14,7 +14,7 @@ mod instance;
 
 pub use client::{Outcome, python};
 pub use guest::{disk, idle_domain, tiny_guest};
-pub use instance::{Instance, Mode};
+pub use instance::{Instance, daemon};
 
 use std::time::{Duration, Instant};
 

@@ -12,6 +12,8 @@ use protocol::remote::procedure as p;
 const READ_ONLY: u32 = 1;
 /// `VIR_CONNECT_NO_ALIASES`: a matter of the client.
 const NO_ALIASES: u32 = 2;
+/// What stock clients send when they may start the daemon themselves: a matter of the client as well.
+const AUTOSTART: u32 = 4;
 
 /// The release of libvirt whose protocol and documents this daemon follows, as `major * 1e6 + minor * 1e3 + micro`.
 const LIBVIRT_VERSION: u64 = 11_003_000;
@@ -31,7 +33,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
 }
 
 async fn open(call: Call, args: remote::ConnectOpenArgs) -> Result<()> {
-    flags::check("virConnectOpen", args.flags, READ_ONLY | NO_ALIASES)?;
+    flags::check("virConnectOpen", args.flags, READ_ONLY | NO_ALIASES | AUTOSTART)?;
     let own = call.driver.uri();
     match args.name.as_deref() {
         None | Some("") => {}

@@ -76,11 +76,20 @@ fn number(devices: &mut Devices) {
             continue;
         };
         let taken: Vec<u32> = devices.controllers_of(bus).filter_map(|one| one.index).collect();
-        let free = (0..).find(|index| !taken.contains(index));
+        // A companion shares the number of the controller it belongs to, which stands before it.
+        let companion = devices.controllers.get(at).is_some_and(is_companion);
+        let master = taken.last().copied().filter(|_| companion);
+        let free = master.or_else(|| (0..).find(|index| !taken.contains(index)));
         if let Some(controller) = devices.controllers.get_mut(at) {
             controller.index = free;
         }
     }
+}
+
+/// Whether it drives the slow devices on another USB controller's ports.
+fn is_companion(controller: &Controller) -> bool {
+    use UsbModel::{Ich9Uhci1, Ich9Uhci2, Ich9Uhci3};
+    matches!(controller.kind, ControllerKind::Usb { model: Some(Ich9Uhci1 | Ich9Uhci2 | Ich9Uhci3), .. })
 }
 
 /// The kinds of controllers that devices name in their addresses, each with its highest number.

@@ -1,0 +1,70 @@
+//! Stock virt-install.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use end_to_end::{Instance, disk};
+use std::process::Command;
+
+/// Imports a disk with virt-install.
+///
+/// The disk is given as what stands in the document: `path=` has virt-install ask a storage daemon for the file first,
+/// and there is none yet.
+fn import(instance: &Instance, name: &str, more: &[&str]) {
+    let disk = disk(instance, &format!("{name}.qcow2"));
+    let output = Command::new("virt-install")
+        .args([
+            "--connect",
+            &instance.uri(),
+            "--name",
+            name,
+            "--memory",
+            "64",
+            "--vcpus",
+            "1",
+            "--import",
+        ])
+        .args([
+            "--virt-type",
+            "qemu",
+            "--noautoconsole",
+            "--network",
+            "user",
+            "--osinfo",
+            "generic",
+        ])
+        .args([
+            "--disk",
+            &format!("type=file,source.file={disk},driver.type=qcow2"),
+        ])
+        .args(more)
+        .env("HOME", instance.root())
+        .env("XDG_CACHE_HOME", instance.root().join("cache"))
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        std::fs::read_to_string(instance.log()).unwrap()
+    );
+}
+
+#[test]
+fn a_disk_is_imported_on_pc_and_on_q35() {
+    let instance = Instance::start();
+    import(&instance, "modern", &["--machine", "q35", "--graphics", "vnc"]);
+    import(&instance, "old", &["--machine", "pc", "--graphics", "none"]);
+    for name in ["modern", "old"] {
+        assert_eq!(instance.virsh(&["domstate", name]).trim(), "running");
+        assert!(
+            instance
+                .virsh(&["domblklist", name])
+                .contains(&format!("{name}.qcow2"))
+        );
+        instance.virsh(&["destroy", name]);
+        instance.virsh(&["undefine", name]);
+    }
+}
