@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How long an agent may take to answer unless the caller says otherwise: libvirt's own patience.
-pub const WAIT: Duration = Duration::from_secs(5);
+pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
 /// How long "for ever" is: an agent that is busy freezing file systems may take minutes, never hours.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ const DEFAULT: i32 = -1;
 ///
 /// # Errors
 /// [`Code::InvalidArg`] for numbers below -2.
-pub fn wait_of(seconds: i32) -> Result<Duration> {
+pub(crate) fn wait_of(seconds: i32) -> Result<Duration> {
     match seconds {
         -2 => Ok(FOR_EVER),
         DEFAULT => Ok(WAIT),
@@ -223,7 +223,7 @@ impl Connection {
 pub(crate) fn error(err: qmp::Error) -> Error {
     let (code, text) = match &err {
         qmp::Error::Command { command, desc, .. } => (
-            Code::InternalError,
+            Code::AgentCommandFailed,
             format!("unable to execute QEMU agent command '{command}': {desc}"),
         ),
         qmp::Error::NotACommand(text) => (Code::InvalidArg, format!("not an agent command: {text}")),

@@ -18,7 +18,7 @@ use xml::YesNo;
 
 /// Which threads of a guest are bound to host processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pinned {
+pub(crate) enum Pinned {
     /// Those of one virtual processor.
     Vcpu(u32),
     /// An I/O thread, by its number.

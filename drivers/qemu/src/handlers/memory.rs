@@ -59,8 +59,10 @@ async fn set_stats_period(call: Call, args: remote::DomainSetMemoryStatsPeriodAr
         Error::new(Code::InvalidArg, Domain::Domain, text)
     })?;
     domain
-        .run(&call.driver, "changing the memory statistics' period", move |owner| {
-            owner.set_memory_stats_period(period, args.flags).boxed()
-        })
+        .run(
+            &call.driver,
+            "changing the memory statistics' period",
+            move |owner| owner.set_memory_stats_period(period, args.flags).boxed(),
+        )
         .await
 }

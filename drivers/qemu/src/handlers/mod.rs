@@ -11,12 +11,17 @@ mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
 mod domain_stats;
+mod guest_agent;
+mod guest_file_systems;
+mod guest_interfaces;
 mod input;
+mod memory;
 mod metadata;
 mod monitor_command;
 mod node;
 mod screenshot;
 mod security;
+mod vcpu;
 
 use crate::Driver;
 use daemon::Routes;
@@ -43,4 +48,9 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     domain_list::routes(routes);
     domain_query::routes(routes);
     domain_stats::routes(routes);
+    guest_agent::routes(routes);
+    guest_file_systems::routes(routes);
+    guest_interfaces::routes(routes);
+    memory::routes(routes);
+    vcpu::routes(routes);
 }

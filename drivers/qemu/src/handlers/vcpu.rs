@@ -48,7 +48,12 @@ async fn set_vcpus_flags(call: Call, args: remote::DomainSetVcpusFlagsArgs) -> R
 async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32) -> Result<()> {
     let domain = call.driver.domains.find(dom)?;
     let name = "virDomainSetVcpusFlags";
-    flags::exclusive(name, given, (GUEST, "VIR_DOMAIN_VCPU_GUEST"), (MAXIMUM, "VIR_DOMAIN_VCPU_MAXIMUM"))?;
+    flags::exclusive(
+        name,
+        given,
+        (GUEST, "VIR_DOMAIN_VCPU_GUEST"),
+        (MAXIMUM, "VIR_DOMAIN_VCPU_MAXIMUM"),
+    )?;
     flags::exclusive(
         name,
         given,
@@ -60,7 +65,11 @@ async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32)
         return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
     }
     let count = match u16::try_from(count) {
-        Ok(0) | Err(_) => return Err(invalid(format!("{count} is no number of processors a domain can have"))),
+        Ok(0) | Err(_) => {
+            return Err(invalid(format!(
+                "{count} is no number of processors a domain can have"
+            )));
+        }
         Ok(count) => u32::from(count),
     };
     domain
@@ -71,12 +80,26 @@ async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32)
 }
 
 async fn pin_vcpu(call: Call, args: remote::DomainPinVcpuArgs) -> Result<()> {
-    pin(&call, &args.dom, Pinned::Vcpu(args.vcpu), &args.cpumap, flags::AFFECT_LIVE).await
+    pin(
+        &call,
+        &args.dom,
+        Pinned::Vcpu(args.vcpu),
+        &args.cpumap,
+        flags::AFFECT_LIVE,
+    )
+    .await
 }
 
 async fn pin_vcpu_flags(call: Call, args: remote::DomainPinVcpuFlagsArgs) -> Result<()> {
     flags::check("virDomainPinVcpuFlags", args.flags, flags::AFFECT)?;
-    pin(&call, &args.dom, Pinned::Vcpu(args.vcpu), &args.cpumap, args.flags).await
+    pin(
+        &call,
+        &args.dom,
+        Pinned::Vcpu(args.vcpu),
+        &args.cpumap,
+        args.flags,
+    )
+    .await
 }
 
 async fn pin_emulator(call: Call, args: remote::DomainPinEmulatorArgs) -> Result<()> {
@@ -89,7 +112,14 @@ async fn pin_iothread(call: Call, args: remote::DomainPinIothreadArgs) -> Result
     if args.iothreads_id == 0 {
         return Err(invalid("invalid value of 0 for iothread_id"));
     }
-    pin(&call, &args.dom, Pinned::IoThread(args.iothreads_id), &args.cpumap, args.flags).await
+    pin(
+        &call,
+        &args.dom,
+        Pinned::IoThread(args.iothreads_id),
+        &args.cpumap,
+        args.flags,
+    )
+    .await
 }
 
 async fn pin(call: &Call, dom: &remote::Domain, pinned: Pinned, map: &[u8], given: u32) -> Result<()> {
@@ -99,14 +129,18 @@ async fn pin(call: &Call, dom: &remote::Domain, pinned: Pinned, map: &[u8], give
         return Err(invalid("Empty cpu list for pinning"));
     }
     domain
-        .run(&call.driver, "pinning", move |owner| owner.pin(pinned, cpus, given).boxed())
+        .run(&call.driver, "pinning", move |owner| {
+            owner.pin(pinned, cpus, given).boxed()
+        })
         .await
 }
 
 /// The processors of a map, one bit each, the lowest first.
 fn set_of(map: &[u8]) -> CpuSet {
     let bits = map.iter().zip(0_u32..).flat_map(|(byte, index)| {
-        (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| index * 8 + bit)
+        (0..8)
+            .filter(move |bit| byte & (1 << bit) != 0)
+            .map(move |bit| index * 8 + bit)
     });
     bits.filter(|cpu| *cpu < CpuSet::LIMIT).collect()
 }
@@ -136,10 +170,16 @@ fn room(maps: i32, length: i32) -> Result<(usize, usize)> {
 /// The document that the flags mean.
 fn meant(state: &State, given: u32) -> Result<(Model, Impact)> {
     if given & flags::AFFECT == flags::AFFECT {
-        return Err(invalid("the running guest and its definition cannot be asked at once"));
+        return Err(invalid(
+            "the running guest and its definition cannot be asked at once",
+        ));
     }
     let impact = Impact::of(given, state.is_active(), state.is_persistent())?;
-    let document = if impact.live { state.document() } else { state.next_document() };
+    let document = if impact.live {
+        state.document()
+    } else {
+        state.next_document()
+    };
     let model = document.ok_or_else(crate::lifecycle::not_running)?.parse()?;
     Ok((model, impact))
 }
@@ -184,7 +224,10 @@ async fn emulator_pin(
     let (_, length) = room(1, args.maplen)?;
     let state = call.driver.domains.find(&args.dom)?.state();
     let (model, _) = meant(&state, args.flags)?;
-    let pin = model.cpu_tune.as_ref().and_then(|tune| tune.emulator_pin.as_ref());
+    let pin = model
+        .cpu_tune
+        .as_ref()
+        .and_then(|tune| tune.emulator_pin.as_ref());
     let cpumaps = match pin {
         Some(pin) => map_of(pin.cpuset.iter(), length),
         None => map_of(everywhere(&call, &model), length),
@@ -203,9 +246,16 @@ async fn iothread_info(
     let mut info = Vec::new();
     if impact.live {
         let live = state.running()?;
-        let threads = live.monitor()?.query_iothreads(COMMAND_WAIT).await.map_err(monitor_error)?;
+        let threads = live
+            .monitor()?
+            .query_iothreads(COMMAND_WAIT)
+            .await
+            .map_err(monitor_error)?;
         for thread in threads {
-            let number = thread.id.strip_prefix("iothread").and_then(|number| number.parse().ok());
+            let number = thread
+                .id
+                .strip_prefix("iothread")
+                .and_then(|number| number.parse().ok());
             let Some(iothread_id) = number else { continue };
             let allowed = live.process.affinity(thread.thread_id);
             let allowed = allowed.into_iter().filter_map(|cpu| u32::try_from(cpu).ok());
@@ -216,7 +266,10 @@ async fn iothread_info(
         }
         info.sort_by_key(|thread| thread.iothread_id);
     } else {
-        let pins = model.cpu_tune.as_ref().map_or(&[][..], |tune| &tune.iothread_pins);
+        let pins = model
+            .cpu_tune
+            .as_ref()
+            .map_or(&[][..], |tune| &tune.iothread_pins);
         for iothread_id in iothreads(&model) {
             let cpumap = match pins.iter().find(|pin| pin.iothread == iothread_id) {
                 Some(pin) => map_of(pin.cpuset.iter(), length),
