@@ -11,6 +11,7 @@ mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
 mod domain_stats;
+mod graphics;
 mod guest_agent;
 mod guest_file_systems;
 mod guest_interfaces;
@@ -19,8 +20,11 @@ mod memory;
 mod metadata;
 mod monitor_command;
 mod node;
+mod node_settings;
+mod peek;
 mod screenshot;
 mod security;
+mod tuning;
 mod vcpu;
 
 use crate::Driver;
@@ -48,9 +52,13 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     domain_list::routes(routes);
     domain_query::routes(routes);
     domain_stats::routes(routes);
+    graphics::routes(routes);
     guest_agent::routes(routes);
     guest_file_systems::routes(routes);
     guest_interfaces::routes(routes);
     memory::routes(routes);
+    node_settings::routes(routes);
+    peek::routes(routes);
+    tuning::routes(routes);
     vcpu::routes(routes);
 }
