@@ -23,7 +23,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
 
 /// This call's turn with the agent of a domain.
 pub(super) async fn connection(call: &Call, dom: &remote::Domain) -> Result<Connection> {
-    agent::connect(&*call.driver.domains.find(dom)?.state()).await
+    agent::connect(&call.driver.domains.find(dom)?.state()).await
 }
 
 const SECOND: i64 = 1_000_000_000;
