@@ -1,5 +1,6 @@
 //! Helper tasks of the project, run as `cargo xtask TASK`.
 
+mod bench;
 mod check;
 mod demo;
 mod packages;
@@ -16,6 +17,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measures what the daemon costs, beside the host's libvirtd where that is installed.
+    Bench {
+        /// One round, and no ten thousand domains.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Boots a guest with stock virsh against the project's daemon, in a private folder, and cleans up.
     Demo {
         /// Install missing Debian packages without asking, as with CI=true.
@@ -32,6 +39,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
+        Task::Bench { quick } => bench::run(quick),
         Task::Demo { yes } => {
             packages::install_missing(packages::DEMO, yes)?;
             demo::run()

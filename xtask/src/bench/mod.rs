@@ -1,0 +1,294 @@
+//! `cargo xtask bench`: what the daemon costs, beside the peer in the same run.
+//!
+//! Each figure is a line of [`TABLE`]: what is measured, in which unit, and what its ratio to the peer's may be. The
+//! measuring files fill in values by name, for one daemon at a time, in alternating rounds; told are medians.
+
+mod cold;
+mod daemons;
+mod load;
+mod memory;
+mod start;
+
+use crate::packages::say;
+use anyhow::{Context, Result, ensure};
+use daemons::Kind;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// How many times each daemon is measured.
+const ROUNDS: usize = 3;
+
+/// Domains in the small and in the large measurement.
+const SMALL: u32 = 500;
+const LARGE: u32 = 10_000;
+
+/// A figure.
+struct Figure {
+    name: &'static str,
+    what: &'static str,
+    /// What one of its units is called, and how many of them one of the measured is.
+    unit: (&'static str, f64),
+    wanted: Wanted,
+}
+
+/// What a figure may be.
+enum Wanted {
+    /// At most this many times the peer's.
+    RatioAtMost(f64),
+    /// At least this many times the peer's.
+    RatioAtLeast(f64),
+    /// At most this, by itself.
+    AtMost(f64),
+    /// It is told to compare others with.
+    Told,
+}
+
+const fn figure(name: &'static str, what: &'static str, unit: (&'static str, f64), wanted: Wanted) -> Figure {
+    Figure {
+        name,
+        what,
+        unit,
+        wanted,
+    }
+}
+
+use Wanted::{AtMost, RatioAtLeast, RatioAtMost, Told};
+
+/// Every figure, in the order in which it is told.
+const TABLE: &[Figure] = &[
+    figure(
+        "trivial_call",
+        "trivial call, stock Python client",
+        ("us", 1e6),
+        RatioAtMost(0.62),
+    ),
+    figure(
+        "open_close",
+        "open and close a connection",
+        ("us", 1e6),
+        RatioAtMost(0.6),
+    ),
+    figure(
+        "calls_32",
+        "calls of 32 concurrent clients",
+        ("/s", 1.0),
+        RatioAtLeast(3.0),
+    ),
+    figure("cold_start", "exec to first reply", ("ms", 1e3), RatioAtMost(0.2)),
+    figure(
+        "capabilities_first",
+        "first capabilities, nothing cached",
+        ("ms", 1e3),
+        RatioAtMost(0.1),
+    ),
+    figure("define", "definitions, durable", ("/s", 0.0), RatioAtLeast(2.0)),
+    figure(
+        "disk_limit",
+        "write, fsync, rename, fsync of the folder",
+        ("/s", 0.0),
+        Told,
+    ),
+    figure("list", "list of 500 domains", ("ms", 1e3), RatioAtMost(0.3)),
+    figure(
+        "stats",
+        "figures of 500 shut-off domains",
+        ("ms", 1e3),
+        RatioAtMost(0.15),
+    ),
+    figure(
+        "idle_pss",
+        "memory when idle (PSS)",
+        ("MB", 1e-6),
+        RatioAtMost(0.3),
+    ),
+    figure(
+        "loaded_rss",
+        "memory with 500 domains (RSS)",
+        ("MB", 1e-6),
+        RatioAtMost(0.25),
+    ),
+    figure(
+        "large_list",
+        "list of 10,000 domains, stock Python client",
+        ("ms", 1e3),
+        RatioAtMost(0.25),
+    ),
+    figure(
+        "large_list_own",
+        "list of 10,000 domains, own client",
+        ("ms", 1e3),
+        AtMost(20.0),
+    ),
+    figure(
+        "large_stats",
+        "figures of 10,000 shut-off domains",
+        ("ms", 1e3),
+        RatioAtMost(0.1),
+    ),
+    figure(
+        "large_rss",
+        "memory with 10,000 domains (RSS)",
+        ("MB", 1e-6),
+        RatioAtMost(0.3),
+    ),
+    figure(
+        "large_start",
+        "start-up with 10,000 domains",
+        ("ms", 1e3),
+        AtMost(1500.0),
+    ),
+    figure(
+        "guest_start",
+        "start of a guest, in times of QEMU's own start",
+        ("x", 1.0),
+        AtMost(1.15),
+    ),
+    figure(
+        "stuck_p99",
+        "reads while one guest's QEMU is stopped, p99",
+        ("ms", 1e3),
+        AtMost(20.0),
+    ),
+    figure("binary", "the binary", ("MB", 1e-6), AtMost(10.0)),
+];
+
+/// Values by the figure's name, one a round.
+type Values = BTreeMap<&'static str, Vec<f64>>;
+
+fn note(values: &mut Values, name: &str, value: f64) {
+    if let Some(figure) = TABLE.iter().find(|figure| figure.name == name) {
+        values.entry(figure.name).or_default().push(value);
+    }
+}
+
+/// Runs the benchmark. `quick` leaves the large measurement out and takes one round.
+///
+/// # Errors
+/// When a daemon does not run or a client fails.
+pub(crate) fn run(quick: bool) -> Result<()> {
+    say("* Building the release");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "-p", "virtqemud"])
+        .status();
+    ensure!(built.context("cannot run cargo")?.success(), "the build failed");
+    let peer = daemons::peer_is_there();
+    if !peer {
+        say("* The peer is not measured: that needs libvirtd (package libvirt-daemon-system) and root");
+    }
+    let mut ours = Values::new();
+    let mut theirs = Values::new();
+    let rounds = if quick { 1 } else { ROUNDS };
+    for round in 1..=rounds {
+        say(&format!("* Round {round} of {rounds}"));
+        measure(Kind::Ours, &mut ours, SMALL)?;
+        start::measure(&mut ours)?;
+        if peer {
+            measure(Kind::Peer, &mut theirs, SMALL)?;
+        }
+    }
+    if !quick {
+        say("* 10,000 domains");
+        measure(Kind::Ours, &mut ours, LARGE)?;
+        if peer {
+            measure(Kind::Peer, &mut theirs, LARGE)?;
+        }
+    }
+    let size = std::fs::metadata(daemons::binary()?)?.len();
+    note(&mut ours, "binary", size as f64);
+    tell(&ours, &theirs);
+    Ok(())
+}
+
+/// Everything that is measured at one daemon with so many domains.
+fn measure(kind: Kind, values: &mut Values, domains: u32) -> Result<()> {
+    let large = domains == LARGE;
+    let mut daemon = daemons::Daemon::prepare(kind)?;
+    let cold = cold::first_reply(&mut daemon)?;
+    if !large {
+        note(values, "cold_start", cold);
+        note(values, "idle_pss", memory::of(daemon.pid(), "Pss:")?);
+        note(values, "disk_limit", cold::disk_limit(daemon.folder())?);
+    }
+    let script = include_str!("clients/calls.py");
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", script, &daemon.uri(), &domains.to_string()])
+        .output()
+        .context("cannot run the stock Python client")?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Some((name, value)) = line.split_once(' ') else {
+            continue;
+        };
+        let value: f64 = value
+            .parse()
+            .with_context(|| format!("the client said '{line}'"))?;
+        match (name, large) {
+            ("list", true) => note(values, "large_list", value),
+            ("stats", true) => note(values, "large_stats", value),
+            (_, true) => {}
+            (name, false) => note(values, name, value),
+        }
+    }
+    let rss = memory::of(daemon.pid(), "Rss:")?;
+    note(values, if large { "large_rss" } else { "loaded_rss" }, rss);
+    if large {
+        note(values, "large_list_own", load::list(&daemon.socket())?);
+        daemon.stop()?;
+        note(values, "large_start", cold::first_reply(&mut daemon)?);
+    } else {
+        note(values, "calls_32", load::calls(&daemon.socket())?);
+    }
+    daemon.stop()
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn tell(ours: &Values, theirs: &Values) {
+    say("");
+    say("| figure | ours | peer | ratio | wanted | met |");
+    say("|---|---|---|---|---|---|");
+    for figure in TABLE {
+        let value = |values: &Values| values.get(figure.name).and_then(|values| median(values));
+        let Some(own) = value(ours) else { continue };
+        let peer = value(theirs);
+        // A rate is told as so many a second; what was measured is the time of one.
+        let shown = |value: f64| {
+            let value = if figure.unit.1 == 0.0 {
+                1.0 / value
+            } else {
+                value * figure.unit.1
+            };
+            format!("{value:.2} {}", figure.unit.0)
+        };
+        let ratio = peer.map(|peer| {
+            if figure.unit.1 == 0.0 {
+                peer / own
+            } else {
+                own / peer
+            }
+        });
+        let scaled = own * figure.unit.1;
+        let (wanted, met) = match (&figure.wanted, ratio) {
+            (RatioAtMost(most), Some(ratio)) => (format!("<= {most}"), Some(ratio <= *most)),
+            (RatioAtLeast(least), Some(ratio)) => (format!(">= {least}"), Some(ratio >= *least)),
+            (AtMost(most), _) => (format!("<= {most} {}", figure.unit.0), Some(scaled <= *most)),
+            _ => (String::new(), None),
+        };
+        say(&format!(
+            "| {} | {} | {} | {} | {wanted} | {} |",
+            figure.what,
+            shown(own),
+            peer.map(shown).unwrap_or_default(),
+            ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default(),
+            met.map_or("", |met| if met { "yes" } else { "NO" })
+        ));
+    }
+}
