@@ -9,5 +9,5 @@ pub(crate) mod store;
 mod undefine;
 
 pub(crate) use metadata::Piece;
-pub(crate) use resize::{Pinned, iothreads};
+pub(crate) use resize::{Pinned, bind_all, iothreads};
 pub(crate) use undefine::UndefineOptions;

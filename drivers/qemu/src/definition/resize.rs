@@ -225,6 +225,41 @@ fn has_nodes(model: &Model) -> bool {
     model.cpu.as_ref().is_some_and(|cpu| cpu.numa.is_some())
 }
 
+/// Binds the threads of a guest that is being started as its document says.
+///
+/// # Errors
+/// When the host does not have the processors, or the guest's processors share one thread.
+pub(crate) async fn bind_all(model: &Model, live: &Live) -> Result<()> {
+    if let Some(cpus) = &model.vcpu.cpuset {
+        let pid = live.process.pid();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        for task in tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()) {
+            bind(task, cpus)?;
+        }
+    }
+    let Some(tune) = model.cpu_tune.as_deref() else {
+        return Ok(());
+    };
+    if let Some(pin) = &tune.emulator_pin {
+        bind(thread(live, Pinned::Emulator).await?, &pin.cpuset)?;
+    }
+    // A processor that is not plugged in has no thread yet.
+    for pin in tune
+        .vcpu_pins
+        .iter()
+        .filter(|pin| pin.vcpu < model.vcpu.current())
+    {
+        bind(thread(live, Pinned::Vcpu(pin.vcpu)).await?, &pin.cpuset)?;
+    }
+    for pin in &tune.iothread_pins {
+        bind(thread(live, Pinned::IoThread(pin.iothread)).await?, &pin.cpuset)?;
+    }
+    Ok(())
+}
+
 /// Lets a thread run on those processors only.
 fn bind(thread: i64, cpus: &CpuSet) -> Result<()> {
     let mut set = rustix::thread::CpuSet::new();

@@ -81,7 +81,9 @@ impl Owner {
     /// The start's last steps, with a guest that is already known.
     async fn let_go(&mut self, model: &Model, paused: bool) -> Result<()> {
         let state = self.domain.state();
-        let monitor = state.running()?.monitor()?;
+        let live = state.running()?;
+        let monitor = live.monitor()?;
+        crate::definition::bind_all(model, live).await?;
         provide::after_start(model, monitor, &self.driver.config).await?;
         if paused {
             self.publish(|state| state.run = RunState::Paused(Paused::User));
