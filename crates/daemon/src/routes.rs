@@ -39,6 +39,13 @@ impl<D: Driver> Routes<D> {
         router
     }
 
+    /// Every call of the driver's programs by program and name, and whether it is served: what the table of supported
+    /// calls is made from.
+    pub fn calls() -> Vec<(&'static str, &'static str, bool)> {
+        let router = Self::of_driver();
+        router.calls().map(|(program, procedure, served)| (program.name, procedure.name, served)).collect()
+    }
+
     /// Serves `P` with `handler`, which is every `async fn(Context<D>, P::Args) -> error::Result<P::Ret>`; a later
     /// handler replaces an earlier one. A program counts as served when one of its procedures is: the others then
     /// answer that they are not supported.

@@ -234,6 +234,16 @@ impl<D: Send + Sync + 'static> Router<D> {
         self
     }
 
+    /// Every call of the served programs, and whether there is a handler for it.
+    pub fn calls(&self) -> impl Iterator<Item = (&'static Program, &'static ProcedureInfo, bool)> {
+        self.programs.iter().flat_map(|served| {
+            let known = served.program.procedures.iter().zip(&served.handlers);
+            known
+                .filter(|(procedure, _)| matches!(procedure.kind, protocol::Kind::Call { .. }))
+                .map(|(procedure, handler)| (served.program, procedure, handler.is_some()))
+        })
+    }
+
     /// Serves `program` although it may have no handler.
     pub fn serve_program(&mut self, program: &'static Program) -> &mut Self {
         self.program(program);
