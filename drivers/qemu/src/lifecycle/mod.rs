@@ -6,6 +6,7 @@ mod adopt;
 mod end;
 pub(crate) mod launch;
 pub(crate) mod log_file;
+mod limits;
 mod notices;
 mod pause;
 mod power;

@@ -75,6 +75,7 @@ pub(crate) fn before_start(
     config: &QemuConfig,
     resources: &mut Resources,
 ) -> Result<Provided> {
+    super::limits::check(model)?;
     for folder in [&ground.domain_dir, &ground.channel_dir] {
         // A folder of that id can only be a left-over of an earlier boot: ids begin anew.
         if folder.exists() {
