@@ -1,5 +1,5 @@
-//! What a document asks of the host's control groups and schedulers: none of it is applied yet, so a guest that counts on
-//! it does not start.
+//! What a document asks of the host's control groups and schedulers: none but pins is applied yet, so a guest that
+//! counts on it does not start.
 
 use error::{Code, Domain, Error, Result};
 use model::domain::Domain as Model;
@@ -12,19 +12,55 @@ use model::domain::tune::{BlkioTune, CpuTune, NumaTune};
 /// [`Code::NoSupport`] with the element's name.
 pub(crate) fn check(model: &Model) -> Result<()> {
     let asked = [
-        ("cputune", model.cpu_tune.as_deref().is_some_and(|tune| *tune != CpuTune::default())),
-        ("memtune", model.mem_tune.as_deref().is_some_and(|tune| *tune != MemTune::default())),
-        ("blkiotune", model.blkio_tune.as_deref().is_some_and(|tune| *tune != BlkioTune::default())),
-        ("numatune", model.numa_tune.as_deref().is_some_and(|tune| *tune != NumaTune::default())),
+        (
+            "cputune",
+            model
+                .cpu_tune
+                .as_deref()
+                .is_some_and(|tune| *tune != CpuTune::default()),
+        ),
+        (
+            "memtune",
+            model
+                .mem_tune
+                .as_deref()
+                .is_some_and(|tune| *tune != MemTune::default()),
+        ),
+        (
+            "blkiotune",
+            model
+                .blkio_tune
+                .as_deref()
+                .is_some_and(|tune| *tune != BlkioTune::default()),
+        ),
+        (
+            "numatune",
+            model
+                .numa_tune
+                .as_deref()
+                .is_some_and(|tune| *tune != NumaTune::default()),
+        ),
         ("vcpu cpuset", model.vcpu.cpuset.is_some()),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((name, _)) => {
-            let text = format!("<{name}>: limits of the host's processors and memory are not applied to guests yet");
+            let text =
+                format!("<{name}>: limits of the host's processors and memory are not applied to guests yet");
             Err(Error::new(Code::NoSupport, Domain::Qemu, text))
         }
     }
+}
+
+/// Whether it asks for nothing but which of the host's processors threads run on; that is applied.
+fn only_pins(tune: &CpuTune) -> bool {
+    let rest = CpuTune {
+        vcpu_pins: Vec::new(),
+        emulator_pin: None,
+        iothread_pins: Vec::new(),
+        ..tune.clone()
+    };
+    rest == CpuTune::default()
 }
 
 #[cfg(test)]
@@ -40,9 +76,14 @@ mod tests {
             Model::from_xml(&text).unwrap()
         };
         assert!(check(&document("")).is_ok());
-        assert!(check(&document("<cputune/>")).is_ok());
+        assert!(check(&document("<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>")).is_ok());
         let error = check(&document("<cputune><shares>2048</shares></cputune>")).unwrap_err();
         assert_eq!(error.code(), Code::NoSupport);
-        assert!(check(&document("<memtune><hard_limit unit='MiB'>64</hard_limit></memtune>")).is_err());
+        assert!(
+            check(&document(
+                "<memtune><hard_limit unit='MiB'>64</hard_limit></memtune>"
+            ))
+            .is_err()
+        );
     }
 }
