@@ -9,6 +9,8 @@ pub(crate) struct Names {
     pub disks: Box<[DiskName]>,
     /// The interfaces on the host, in the document's order; empty where there is none.
     pub interfaces: Box<[Box<str>]>,
+    /// Whether the kernel's hypervisor runs the guest.
+    pub accelerated: bool,
 }
 
 /// A disk's names.
@@ -41,6 +43,7 @@ impl Names {
         Self {
             disks: disks.collect(),
             interfaces: interfaces.collect(),
+            accelerated: model.r#type == model::domain::DomainType::Kvm,
         }
     }
 

@@ -114,6 +114,16 @@ impl Process {
         })
     }
 
+    /// Nanoseconds that one of its threads wanted to run and could not, where the kernel counts them.
+    pub(crate) fn wait(&self, thread: i64) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{thread}/sched", self.pid())).ok()?;
+        let line = text.lines().find(|line| line.contains("wait_sum"))?;
+        // Milliseconds, with nanoseconds as six decimals.
+        let (whole, decimals) = line.rsplit_once(':')?.1.trim().split_once('.')?;
+        let (whole, decimals): (u64, u64) = (whole.parse().ok()?, decimals.parse().ok()?);
+        whole.checked_mul(1_000_000)?.checked_add(decimals)
+    }
+
     /// What the kernel says of one of its threads.
     pub(crate) fn thread(&self, thread: i64) -> Option<Stat> {
         stat(&format!("/proc/{}/task/{thread}/stat", self.pid()))

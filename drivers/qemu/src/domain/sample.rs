@@ -1,42 +1,116 @@
 //! The last known figures of a running guest.
 //!
 //! A sample never changes; a newer one takes its place. Whoever needs figures asks for a fresh one within its patience
-//! and takes the last known where QEMU does not answer in time, so that a stuck guest costs nobody anything.
+//! and takes the last known where QEMU does not answer in time, so that a stuck guest costs nobody anything. One guest
+//! is asked by one asker at a time: who comes meanwhile waits for that answer and shares it.
 
 use super::Live;
 use super::names::DiskName;
 use model::domain::Domain as Model;
-use qmp::types::{BalloonStats, BlockStats, CpuInfo, IoThreadInfo};
+use qmp::Monitor;
+use qmp::types::{BalloonStats, BlockDeviceStats, BlockStats, CpuInfo, IoThreadInfo};
+use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-/// How long one answer may take before the guest counts as not answering.
+/// How long one refresh may take before the guest counts as not answering.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// Figures at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
-    /// When they were taken; never where QEMU has not been asked yet.
-    pub taken: Option<Instant>,
+    /// When QEMU last answered, and what it had been asked; never where it has not been asked yet.
+    pub taken: Option<(Instant, Ask)>,
     /// KiB that the balloon leaves the guest.
     pub balloon: Option<u64>,
     /// What the guest says of its memory.
     pub memory: Option<Arc<BalloonStats>>,
     /// The guest's processors.
-    pub vcpus: Arc<[CpuInfo]>,
-    /// The traffic of each disk.
-    pub blocks: Arc<[BlockStats]>,
+    pub vcpus: Arc<[Vcpu]>,
+    /// The disks.
+    pub blocks: Arc<[Block]>,
     /// The I/O threads.
     pub iothreads: Arc<[IoThreadInfo]>,
+    /// The last measurement of how fast the guest writes to its memory.
+    pub dirty_rate: Option<Arc<DirtyRate>>,
+    /// Held by who asks QEMU at present; every sample of a guest has the same.
+    turn: Arc<Mutex<()>>,
+}
+
+/// A processor of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vcpu {
+    /// Its number.
+    pub index: u32,
+    /// The thread that runs it.
+    pub thread: i64,
+}
+
+/// A disk of the guest.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    /// QEMU's name of the device: its id, or a path in the object tree that has it as a part.
+    device: Box<str>,
+    /// Its traffic.
+    pub stats: BlockDeviceStats,
+    /// Its images from the top to the bottom of the backing chain; none where there is no medium.
+    pub layers: Box<[Layer]>,
+}
+
+/// An image of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layer {
+    /// Its file, as QEMU calls it.
+    pub path: Box<str>,
+    /// The number of its node, where it has one.
+    pub node: Option<u32>,
+    /// The highest byte written since the start.
+    pub written: u64,
+    /// Bytes that the guest sees.
+    pub capacity: u64,
+    /// Bytes that it occupies on the host, where QEMU knows.
+    pub physical: Option<u64>,
+}
+
+/// `query-dirty-rate`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct DirtyRate {
+    /// `unstarted`, `measuring` or `measured`.
+    pub status: String,
+    /// When the measurement began, in seconds since QEMU's start.
+    pub start_time: i64,
+    /// How many seconds it took.
+    pub calc_time: i64,
+    /// `page-sampling`, `dirty-bitmap` or `dirty-ring`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// MiB per second, once measured.
+    #[serde(default)]
+    pub dirty_rate: Option<i64>,
+    /// The same for each processor, where the mode tells.
+    #[serde(default)]
+    pub vcpu_dirty_rate: Vec<VcpuDirtyRate>,
+}
+
+/// How fast one processor writes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct VcpuDirtyRate {
+    /// The processor's number.
+    pub id: i64,
+    /// MiB per second.
+    pub dirty_rate: i64,
 }
 
 impl Sample {
-    /// The traffic of a disk. QEMU names it by its device, or by a path in its object tree that ends with it.
-    pub(crate) fn block(&self, disk: &DiskName) -> Option<&BlockStats> {
-        self.blocks.iter().find(|one| {
-            let device = one.qdev.as_deref().or(one.device.as_deref()).unwrap_or_default();
-            device.split('/').any(|part| part == &*disk.alias)
-        })
+    /// A disk's figures.
+    pub(crate) fn block(&self, disk: &DiskName) -> Option<&Block> {
+        let is_own = |one: &&Block| one.device.split('/').any(|part| part == &*disk.alias);
+        self.blocks.iter().find(is_own)
     }
 
     /// What is known before QEMU was asked.
@@ -55,10 +129,12 @@ pub(crate) struct Ask {
     pub memory: bool,
     /// The processors' threads.
     pub vcpus: bool,
-    /// The disks' traffic.
+    /// The disks' traffic and sizes.
     pub blocks: bool,
     /// The I/O threads.
     pub iothreads: bool,
+    /// How fast the guest writes to its memory.
+    pub dirty_rate: bool,
 }
 
 impl Ask {
@@ -66,60 +142,258 @@ impl Ask {
     pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
+
+    fn covers(self, other: Self) -> bool {
+        (self.memory || !other.memory)
+            && (self.vcpus || !other.vcpus)
+            && (self.blocks || !other.blocks)
+            && (self.iothreads || !other.iothreads)
+            && (self.dirty_rate || !other.dirty_rate)
+    }
 }
 
 /// The way to a balloon's figures.
 const BALLOON: &str = "/machine/peripheral/balloon0";
 
 impl Live {
-    /// Takes a fresh sample of what is asked; what QEMU does not answer stays as it was last known.
+    /// Takes a fresh sample of what is asked, or shares one that is being taken; what QEMU does not answer stays as it
+    /// was last known.
     ///
     /// # Errors
-    /// The first error of the monitor.
+    /// [`qmp::Error::Timeout`] after two seconds; what else the monitor says of processors, disks or I/O threads.
     pub(crate) async fn refresh(&self, ask: Ask) -> qmp::Result<()> {
         let Ok(monitor) = self.monitor() else {
             return Ok(());
         };
-        let mut sample = Sample::clone(&self.sample.load());
-        if ask.memory {
-            match monitor.query_balloon(ANSWER_WAIT).await {
-                Ok(info) => sample.balloon = Some(info.actual / 1024),
-                // A guest without balloon has what it was given.
-                Err(qmp::Error::Command { .. }) => {}
-                Err(err) => return Err(err),
-            }
-            match monitor
-                .qom_get::<BalloonStats>(BALLOON, "guest-stats", ANSWER_WAIT)
-                .await
-            {
-                Ok(stats) => sample.memory = Some(Arc::new(stats)),
-                Err(qmp::Error::Command { .. }) => {}
-                Err(err) => return Err(err),
-            }
+        let began = Instant::now();
+        let deadline = began + ANSWER_WAIT;
+        let turn = Arc::clone(&self.sample.load().turn);
+        let late = |_| qmp::Error::Timeout {
+            command: "a command sent earlier".to_owned(),
+            after: ANSWER_WAIT,
+            sent: false,
+        };
+        let _turn = tokio::time::timeout_at(deadline, turn.lock())
+            .await
+            .map_err(late)?;
+        let shared = |(taken, asked): (Instant, Ask)| taken >= began && asked.covers(ask);
+        if self.sample.load().taken.is_some_and(shared) {
+            return Ok(());
         }
-        if ask.vcpus {
-            sample.vcpus = monitor.query_cpus_fast(ANSWER_WAIT).await?.into();
-        }
-        if ask.blocks {
-            sample.blocks = monitor.query_blockstats(false, ANSWER_WAIT).await?.into();
-        }
-        if ask.iothreads {
-            sample.iothreads = monitor.query_iothreads(ANSWER_WAIT).await?.into();
-        }
-        sample.taken = Some(Instant::now());
-        self.sample.store(Arc::new(sample));
+        let answers = Answers::of(monitor, ask, deadline.saturating_duration_since(Instant::now())).await?;
+        self.sample.rcu(|last| {
+            let mut sample = Sample::clone(last);
+            answers.store(&mut sample);
+            sample.taken = Some((Instant::now(), ask));
+            sample
+        });
         Ok(())
     }
 
     /// Whether asking makes sense: QEMU answered the last question.
     pub(crate) fn answers(&self) -> bool {
-        self.monitor().is_ok_and(qmp::Monitor::is_responsive)
+        self.monitor().is_ok_and(Monitor::is_responsive)
     }
 
     /// Notes what QEMU told of the balloon by itself.
     pub(crate) fn note_balloon(&self, kib: u64) {
-        let mut sample = Sample::clone(&self.sample.load());
-        sample.balloon = Some(kib);
-        self.sample.store(Arc::new(sample));
+        self.sample.rcu(|last| Sample {
+            balloon: Some(kib),
+            ..Sample::clone(last)
+        });
+    }
+}
+
+/// What QEMU answered; nothing where it was not asked or could not tell.
+#[derive(Debug)]
+struct Answers {
+    balloon: Option<u64>,
+    memory: Option<Arc<BalloonStats>>,
+    vcpus: Option<Arc<[Vcpu]>>,
+    blocks: Option<Arc<[Block]>>,
+    iothreads: Option<Arc<[IoThreadInfo]>>,
+    dirty_rate: Option<Arc<DirtyRate>>,
+}
+
+impl Answers {
+    /// Asks everything at once: QEMU answers in turn, but nobody waits for one answer before the next question.
+    async fn of(monitor: &Monitor, ask: Ask, wait: Duration) -> qmp::Result<Self> {
+        let (balloon, memory, vcpus, blocks, images, iothreads, dirty_rate) = tokio::try_join!(
+            optional(ask.memory, async { lenient(monitor.query_balloon(wait).await) }),
+            optional(ask.memory, async {
+                lenient(monitor.qom_get(BALLOON, "guest-stats", wait).await)
+            }),
+            optional(ask.vcpus, monitor.query_cpus_fast(wait)),
+            optional(ask.blocks, monitor.query_blockstats(false, wait)),
+            optional(ask.blocks, monitor.execute::<Vec<Drive>>("query-block", (), wait)),
+            optional(ask.iothreads, monitor.query_iothreads(wait)),
+            optional(ask.dirty_rate, async {
+                lenient(monitor.execute("query-dirty-rate", (), wait).await)
+            }),
+        )?;
+        let vcpu = |one: CpuInfo| Vcpu {
+            index: one.cpu_index,
+            thread: one.thread_id,
+        };
+        Ok(Self {
+            balloon: balloon.flatten().map(|info| info.actual / 1024),
+            memory: memory.flatten().map(Arc::new),
+            vcpus: vcpus.map(|all| all.into_iter().map(vcpu).collect()),
+            blocks: blocks.map(|stats| blocks_of(stats, images.unwrap_or_default())),
+            iothreads: iothreads.map(Into::into),
+            dirty_rate: dirty_rate.flatten().map(Arc::new),
+        })
+    }
+
+    fn store(&self, sample: &mut Sample) {
+        sample.balloon = self.balloon.or(sample.balloon);
+        sample.memory = self.memory.clone().or(sample.memory.take());
+        sample.dirty_rate = self.dirty_rate.clone().or(sample.dirty_rate.take());
+        if let Some(vcpus) = &self.vcpus {
+            sample.vcpus = Arc::clone(vcpus);
+        }
+        if let Some(blocks) = &self.blocks {
+            sample.blocks = Arc::clone(blocks);
+        }
+        if let Some(iothreads) = &self.iothreads {
+            sample.iothreads = Arc::clone(iothreads);
+        }
+    }
+}
+
+async fn optional<T>(wanted: bool, answer: impl Future<Output = qmp::Result<T>>) -> qmp::Result<Option<T>> {
+    if wanted { answer.await.map(Some) } else { Ok(None) }
+}
+
+/// The answer of a guest that may not have what is asked for: a balloon, a way to measure.
+fn lenient<T>(answer: qmp::Result<T>) -> qmp::Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(err) if err.is_timeout() || err.is_closed() => Err(err),
+        Err(err) => {
+            tracing::debug!(%err, "a figure that this guest does not have");
+            Ok(None)
+        }
+    }
+}
+
+/// An entry of `query-block`, as far as sizes need it.
+#[derive(Debug, Deserialize)]
+struct Drive {
+    qdev: Option<Box<str>>,
+    inserted: Option<Medium>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Medium {
+    image: Option<Image>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Image {
+    filename: Box<str>,
+    virtual_size: u64,
+    actual_size: Option<u64>,
+    backing_image: Option<Box<Image>>,
+}
+
+/// Puts the traffic of disks and the sizes of their images together.
+fn blocks_of(stats: Vec<BlockStats>, drives: Vec<Drive>) -> Arc<[Block]> {
+    let images: HashMap<_, _> = drives
+        .into_iter()
+        .filter_map(|drive| Some((drive.qdev?, drive.inserted?.image?)))
+        .collect();
+    let block = |one: BlockStats| {
+        let device = one.qdev.as_deref().or(one.device.as_deref()).unwrap_or_default();
+        let mut layers = Vec::new();
+        let (mut image, mut node) = (images.get(device), Some(&one));
+        while let Some(layer) = image {
+            layers.push(Layer {
+                path: layer.filename.clone(),
+                node: node.and_then(|node| number(node.node_name.as_deref()?)),
+                written: node.map_or(0, |node| node.stats.wr_highest_offset),
+                capacity: layer.virtual_size,
+                physical: layer.actual_size,
+            });
+            image = layer.backing_image.as_deref();
+            node = node.and_then(|node| node.backing.as_deref());
+        }
+        Block {
+            device: device.into(),
+            stats: one.stats,
+            layers: layers.into(),
+        }
+    };
+    stats.into_iter().map(block).collect()
+}
+
+/// The number in a node's name, `libvirt-2-format`.
+fn number(node: &str) -> Option<u32> {
+    node.strip_prefix("libvirt-")?.split('-').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json};
+
+    #[test]
+    fn a_chain_is_put_together_from_both_answers() {
+        let stats = json!([{
+            "qdev": "/machine/peripheral/virtio-disk0/virtio-backend", "node-name": "libvirt-2-format",
+            "stats": { "rd_bytes": 512, "wr_highest_offset": 7 },
+            "backing": { "node-name": "#block123", "stats": {} },
+        }, { "qdev": "ide0-1-0", "stats": {} }]);
+        let drives = json!([{
+            "device": "", "qdev": "/machine/peripheral/virtio-disk0/virtio-backend",
+            "inserted": { "image": {
+                "filename": "/a", "virtual-size": 64, "actual-size": 32,
+                "backing-image": { "filename": "/b", "virtual-size": 16 },
+            } },
+        }, { "device": "", "qdev": "ide0-1-0" }]);
+        let sample = Sample {
+            blocks: blocks_of(from_value(stats).unwrap(), from_value(drives).unwrap()),
+            ..Sample::default()
+        };
+        let disk = |alias: &str| DiskName {
+            target: "vda".into(),
+            source: None,
+            alias: alias.into(),
+            node: None,
+        };
+        let layer = |path: &str, node, written, capacity, physical| Layer {
+            path: path.into(),
+            node,
+            written,
+            capacity,
+            physical,
+        };
+        let block = sample.block(&disk("virtio-disk0")).unwrap();
+        assert_eq!(block.stats.rd_bytes, 512);
+        assert_eq!(
+            *block.layers,
+            [
+                layer("/a", Some(2), 7, 64, Some(32)),
+                layer("/b", None, 0, 16, None)
+            ]
+        );
+        assert!(sample.block(&disk("ide0-1-0")).unwrap().layers.is_empty());
+        assert!(sample.block(&disk("virtio-disk")).is_none());
+    }
+
+    #[test]
+    fn an_answer_is_shared_with_who_asks_no_more() {
+        let all = Ask {
+            memory: true,
+            blocks: true,
+            ..Ask::default()
+        };
+        let one = Ask {
+            blocks: true,
+            ..Ask::default()
+        };
+        assert!(all.covers(one) && all.covers(Ask::default()));
+        assert!(!one.covers(all));
     }
 }

@@ -6,7 +6,7 @@ use super::Call;
 use crate::Driver;
 use crate::domain::{Ask, Live, State};
 use crate::flags;
-use crate::stats::Counters;
+use crate::stats::Interfaces;
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use protocol::remote::procedure as p;
@@ -19,6 +19,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
     routes.on::<p::DomainInterfaceStats, _>(interface_stats);
     routes.on::<p::DomainMemoryStats, _>(memory_stats);
     routes.on::<p::DomainGetVcpus, _>(vcpus);
+    routes.on::<p::DomainGetCpuStats, _>(cpu_stats);
     routes.on::<p::DomainGetControlInfo, _>(control_info);
     routes.on::<p::DomainGetJobInfo, _>(job_info);
     routes.on::<p::DomainGetJobStats, _>(job_stats);
@@ -126,14 +127,14 @@ async fn interface_stats(
     let unknown = || {
         Error::new(
             Code::InvalidArg,
-            Domain::Qemu,
+            Domain::Domain,
             format!("'{}' is not a known interface", args.device),
         )
     };
     if args.device.is_empty() || !live.names.interfaces.iter().any(|name| **name == *args.device) {
         return Err(unknown());
     }
-    let table = std::fs::read_to_string("/proc/net/dev").map_err(|err| {
+    let table = Interfaces::read().map_err(|err| {
         Error::new(
             Code::SystemError,
             Domain::Qemu,
@@ -141,7 +142,7 @@ async fn interface_stats(
         )
         .caused_by(err)
     })?;
-    let counters = Counters::of(&table, &args.device).ok_or_else(unknown)?;
+    let counters = table.get(&args.device).ok_or_else(unknown)?;
     let [rx_bytes, rx_packets, rx_errs, rx_drop] = counters.sent.map(signed);
     let [tx_bytes, tx_packets, tx_errs, tx_drop] = counters.received.map(signed);
     Ok(remote::DomainInterfaceStatsRet {
@@ -233,20 +234,50 @@ async fn vcpus(call: Call, args: remote::DomainGetVcpusArgs) -> Result<remote::D
     let sample = live.sample.load();
     let (mut info, mut cpumaps) = (Vec::new(), Vec::new());
     for vcpu in sample.vcpus.iter().take(room) {
-        let stat = live.process.thread(vcpu.thread_id);
+        let stat = live.process.thread(vcpu.thread);
         info.push(remote::VcpuInfo {
-            number: vcpu.cpu_index,
+            number: vcpu.index,
             state: 1,
             cpu_time: stat.map_or(0, crate::domain::Stat::cpu_time),
             cpu: stat.map_or(-1, |stat| stat.processor),
         });
-        let allowed = live.process.affinity(vcpu.thread_id);
+        let allowed = live.process.affinity(vcpu.thread);
         cpumaps.extend((0..map).map(|byte| {
             let bits = allowed.iter().filter(|cpu| *cpu / 8 == byte);
             bits.fold(0_u8, |bits, cpu| bits | 1 << (cpu % 8))
         }));
     }
     Ok(remote::DomainGetVcpusRet { info, cpumaps })
+}
+
+async fn cpu_stats(call: Call, args: remote::DomainGetCpuStatsArgs) -> Result<remote::DomainGetCpuStatsRet> {
+    /// The place of a processor that means all of them together.
+    const TOTAL: i32 = -1;
+    flags::check("virDomainGetCPUStats", args.flags, flags::STRING_OKAY)?;
+    let state = call.driver.domains.find(&args.dom)?.state();
+    let live = state.running()?;
+    if args.start_cpu != TOTAL {
+        let text = "the kernel does not tell what a process used of each processor";
+        return Err(Error::new(Code::OperationUnsupported, Domain::Qemu, text));
+    }
+    if args.nparams == 0 {
+        let (params, nparams) = (Vec::new(), 3);
+        return Ok(remote::DomainGetCpuStatsRet { params, nparams });
+    }
+    let stat = live.process.stat().ok_or_else(crate::lifecycle::not_running)?;
+    let all = [
+        ("cpu_time", stat.cpu_time()),
+        ("user_time", stat.user_time()),
+        ("system_time", stat.system_time()),
+    ];
+    let room = usize::try_from(args.nparams).unwrap_or(usize::MAX);
+    let params: Vec<_> = all
+        .into_iter()
+        .take(room)
+        .map(|(name, value)| TypedParam::new(name, value))
+        .collect();
+    let nparams = i32::try_from(params.len()).unwrap_or(i32::MAX);
+    Ok(remote::DomainGetCpuStatsRet { params, nparams })
 }
 
 async fn control_info(

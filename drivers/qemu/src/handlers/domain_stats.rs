@@ -32,10 +32,6 @@ async fn all(
         args.flags,
         FILTERS | NOWAIT | BACKING | ENFORCE,
     )?;
-    if args.flags & BACKING != 0 {
-        let text = "figures of backing images are not supported yet";
-        return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
-    }
     let groups = groups(args.stats, args.flags & ENFORCE != 0)?;
     let domains: Vec<Arc<Domain>> = if args.doms.is_empty() {
         domain_list::filtered(&call, "virConnectGetAllDomainStats", args.flags & FILTERS)?
@@ -53,11 +49,12 @@ async fn all(
             .collect();
         stats::refresh(running, stats::needed(groups), stats::PATIENCE).await;
     }
+    let collector = stats::Call::new(groups, args.flags & BACKING != 0);
     let ret_stats = domains.iter().map(|domain| {
         let state = domain.state();
         remote::DomainStatsRecord {
             dom: domain.reference(),
-            params: stats::collect(&state, groups),
+            params: collector.collect(&state),
         }
     });
     Ok(remote::ConnectGetAllDomainStatsRet {
@@ -73,7 +70,7 @@ fn groups(wanted: u32, enforce: bool) -> Result<u32> {
     }
     let missing = wanted & !KNOWN;
     if enforce && missing != 0 {
-        let text = format!("Stats types bits 0x{missing:x} are not supported by this daemon");
+        let text = format!("Stats types bits 0x{missing:x} are not supported by this daemon or QEMU");
         return Err(Error::new(Code::ArgumentUnsupported, ErrorDomain::Qemu, text));
     }
     let unknown = wanted & !NUMBERED;

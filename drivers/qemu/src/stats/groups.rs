@@ -1,11 +1,11 @@
 //! The figures of each group.
 
-use super::group;
-use crate::domain::{RunState, State};
+use super::{Call, group};
+use crate::domain::{DirtyRate, Layer, RunState, State};
 use crate::presentation;
 use protocol::{TypedParam, TypedParamValue};
 
-type Tell = fn(&State, &mut Vec<TypedParam>);
+type Tell = fn(&Call, &State, &mut Vec<TypedParam>);
 
 /// Every group that is told, in the order of its bit.
 pub(super) const ALL: &[(u32, Tell)] = &[
@@ -16,6 +16,8 @@ pub(super) const ALL: &[(u32, Tell)] = &[
     (group::INTERFACE, interfaces),
     (group::BLOCK, blocks),
     (group::IOTHREAD, iothreads),
+    // No events are counted and no bandwidth is monitored, so PERF and MEMORY have no figures.
+    (group::DIRTYRATE, dirty_rate),
 ];
 
 fn add(params: &mut Vec<TypedParam>, name: impl Into<String>, value: impl Into<TypedParamValue>) {
@@ -26,18 +28,25 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn run_state(state: &State, params: &mut Vec<TypedParam>) {
+fn run_state(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     add(params, "state.state", state.run.number());
     add(params, "state.reason", state.run.reason());
 }
 
-fn cpu(state: &State, params: &mut Vec<TypedParam>) {
+fn cpu(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(stat) = state.live.as_ref().and_then(|live| live.process.stat()) else {
         return;
     };
     add(params, "cpu.time", stat.cpu_time());
     add(params, "cpu.user", stat.user_time());
     add(params, "cpu.system", stat.system_time());
+    // Nobody can ask for cache monitors, so there are none.
+    add(params, "cpu.cache.monitor.count", 0_u32);
+    if state.live.as_ref().is_some_and(|live| !live.names.accelerated) {
+        // Only the kernel's hypervisor polls for a halted processor.
+        add(params, "cpu.haltpoll.success.time", 0_u64);
+        add(params, "cpu.haltpoll.fail.time", 0_u64);
+    }
 }
 
 /// What the guest says of its memory: QEMU's name, ours, and whether it counts bytes that are told in KiB.
@@ -54,7 +63,7 @@ const MEMORY: &[(&str, &str, bool)] = &[
     ("stat-htlb-pgfail", "balloon.hugetlb_pgfail", false),
 ];
 
-fn balloon(state: &State, params: &mut Vec<TypedParam>) {
+fn balloon(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     add(params, "balloon.current", presentation::memory(state));
     add(
         params,
@@ -76,37 +85,40 @@ fn balloon(state: &State, params: &mut Vec<TypedParam>) {
     }
 }
 
-fn vcpus(state: &State, params: &mut Vec<TypedParam>) {
+fn vcpus(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(document) = state.document() else { return };
     add(params, "vcpu.current", document.summary.vcpus);
     add(params, "vcpu.maximum", document.summary.max_vcpus);
     let Some(live) = state.live.as_ref() else { return };
     for vcpu in live.sample.load().vcpus.iter() {
-        let number = vcpu.cpu_index;
+        let number = vcpu.index;
         // VIR_VCPU_RUNNING: QEMU tells no other of a processor that is plugged in.
         add(params, format!("vcpu.{number}.state"), 1_i32);
-        if let Some(stat) = live.process.thread(vcpu.thread_id) {
+        if let Some(stat) = live.process.thread(vcpu.thread) {
             add(params, format!("vcpu.{number}.time"), stat.cpu_time());
         }
-        if let Some(times) = live.process.schedule(vcpu.thread_id) {
+        // A kernel that does not count the waiting is told as none, as stock daemons do.
+        let wait = call
+            .counts_waiting
+            .then(|| live.process.wait(vcpu.thread))
+            .flatten();
+        add(params, format!("vcpu.{number}.wait"), wait.unwrap_or(0));
+        if let Some(times) = live.process.schedule(vcpu.thread) {
             add(params, format!("vcpu.{number}.delay"), times.delay);
         }
     }
 }
 
-fn interfaces(state: &State, params: &mut Vec<TypedParam>) {
+fn interfaces(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(live) = state.live.as_ref() else { return };
     let names = &live.names.interfaces;
     add(params, "net.count", count(names.len()));
     if names.iter().all(|name| name.is_empty()) {
         return;
     }
-    let Ok(table) = std::fs::read_to_string("/proc/net/dev") else {
-        return;
-    };
     for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         add(params, format!("net.{index}.name"), &**name);
-        let Some(counters) = Counters::of(&table, name) else {
+        let Some(counters) = call.interface(name) else {
             continue;
         };
         // What the host's end sends is what the guest receives.
@@ -125,65 +137,79 @@ fn interfaces(state: &State, params: &mut Vec<TypedParam>) {
     }
 }
 
-/// An interface's counters: bytes, packets, errors, drops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counters {
-    /// What it received.
-    pub received: [u64; 4],
-    /// What it sent.
-    pub sent: [u64; 4],
-}
-
-impl Counters {
-    /// Those of an interface in the text of `/proc/net/dev`.
-    pub(crate) fn of(table: &str, name: &str) -> Option<Self> {
-        let line = table
-            .lines()
-            .find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(':'))?;
-        let fields: Vec<u64> = line
-            .split_ascii_whitespace()
-            .filter_map(|field| field.parse().ok())
-            .collect();
-        let received = fields.get(..4)?.try_into().ok()?;
-        let sent = fields.get(8..12)?.try_into().ok()?;
-        Some(Self { received, sent })
-    }
-}
-
-fn blocks(state: &State, params: &mut Vec<TypedParam>) {
+fn blocks(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(live) = state.live.as_ref() else { return };
     let names = &live.names.disks;
-    add(params, "block.count", count(names.len()));
     let sample = live.sample.load();
-    for (index, disk) in names.iter().enumerate() {
-        add(params, format!("block.{index}.name"), &*disk.target);
-        if let Some(source) = disk.source.as_deref() {
-            add(params, format!("block.{index}.path"), source);
+    let at = params.len();
+    let mut index = 0_usize;
+    for disk in names {
+        let figures = sample.block(disk);
+        let layers = figures.map_or(&[][..], |figures| &figures.layers);
+        let (top, below) = layers
+            .split_first()
+            .map_or((None, layers), |(top, below)| (Some(top), below));
+        let path = disk.source.as_deref().or(top.map(|top| &*top.path));
+        name_block(
+            params,
+            index,
+            &disk.target,
+            path,
+            disk.node.or(top.and_then(|top| top.node)),
+        );
+        if let Some(figures) = figures {
+            let stats = &figures.stats;
+            for (what, value) in [
+                ("rd.reqs", stats.rd_operations),
+                ("rd.bytes", stats.rd_bytes),
+                ("rd.times", stats.rd_total_time_ns),
+                ("wr.reqs", stats.wr_operations),
+                ("wr.bytes", stats.wr_bytes),
+                ("wr.times", stats.wr_total_time_ns),
+                ("fl.reqs", stats.flush_operations),
+                ("fl.times", stats.flush_total_time_ns),
+            ] {
+                add(params, format!("block.{index}.{what}"), value);
+            }
         }
-        if let Some(node) = disk.node {
-            add(params, format!("block.{index}.backingIndex"), node);
+        if let Some(top) = top {
+            sizes(params, index, top);
         }
-        let Some(figures) = sample.block(disk) else {
-            continue;
-        };
-        let stats = &figures.stats;
-        for (what, value) in [
-            ("rd.reqs", stats.rd_operations),
-            ("rd.bytes", stats.rd_bytes),
-            ("rd.times", stats.rd_total_time_ns),
-            ("wr.reqs", stats.wr_operations),
-            ("wr.bytes", stats.wr_bytes),
-            ("wr.times", stats.wr_total_time_ns),
-            ("fl.reqs", stats.flush_operations),
-            ("fl.times", stats.flush_total_time_ns),
-            ("allocation", stats.wr_highest_offset),
-        ] {
-            add(params, format!("block.{index}.{what}"), value);
+        index += 1;
+        for layer in below.iter().filter(|_| call.backing) {
+            name_block(params, index, &disk.target, Some(&layer.path), layer.node);
+            sizes(params, index, layer);
+            index += 1;
         }
+    }
+    params.insert(at, TypedParam::new("block.count", count(index)));
+}
+
+fn name_block(
+    params: &mut Vec<TypedParam>,
+    index: usize,
+    target: &str,
+    path: Option<&str>,
+    node: Option<u32>,
+) {
+    add(params, format!("block.{index}.name"), target);
+    if let Some(path) = path {
+        add(params, format!("block.{index}.path"), path);
+    }
+    if let Some(node) = node {
+        add(params, format!("block.{index}.backingIndex"), node);
     }
 }
 
-fn iothreads(state: &State, params: &mut Vec<TypedParam>) {
+fn sizes(params: &mut Vec<TypedParam>, index: usize, layer: &Layer) {
+    add(params, format!("block.{index}.allocation"), layer.written);
+    add(params, format!("block.{index}.capacity"), layer.capacity);
+    if let Some(physical) = layer.physical {
+        add(params, format!("block.{index}.physical"), physical);
+    }
+}
+
+fn iothreads(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(live) = state.live.as_ref() else { return };
     let sample = live.sample.load();
     if sample.iothreads.is_empty() || !matches!(state.run, RunState::Running(_) | RunState::Paused(_)) {
@@ -212,21 +238,74 @@ fn iothreads(state: &State, params: &mut Vec<TypedParam>) {
     }
 }
 
+fn dirty_rate(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
+    let Some(live) = state.live.as_ref() else { return };
+    if let Some(rate) = live.sample.load().dirty_rate.as_deref() {
+        tell_dirty_rate(rate, params);
+    }
+}
+
+fn tell_dirty_rate(rate: &DirtyRate, params: &mut Vec<TypedParam>) {
+    // `virDomainDirtyRateStatus`.
+    let status = match rate.status.as_str() {
+        "unstarted" => 0_i32,
+        "measuring" => 1,
+        "measured" => 2,
+        _ => return,
+    };
+    add(params, "dirtyrate.calc_status", status);
+    add(params, "dirtyrate.calc_start_time", rate.start_time);
+    add(
+        params,
+        "dirtyrate.calc_period",
+        i32::try_from(rate.calc_time).unwrap_or(i32::MAX),
+    );
+    if let Some(mode) = rate.mode.as_deref() {
+        add(params, "dirtyrate.calc_mode", mode);
+    }
+    if status != 2 {
+        return;
+    }
+    if let Some(speed) = rate.dirty_rate {
+        add(params, "dirtyrate.megabytes_per_second", speed);
+    }
+    for vcpu in &rate.vcpu_dirty_rate {
+        let name = format!("dirtyrate.vcpu.{}.megabytes_per_second", vcpu.id);
+        add(params, name, u64::try_from(vcpu.dirty_rate).unwrap_or(0));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_found_by_the_whole_name() {
-        let table = "Inter-|   Receive\n vnet10: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n  vnet1: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n";
+    fn a_rate_is_told_once_it_is_measured() {
+        let told = |text: &str| {
+            let mut params = Vec::new();
+            tell_dirty_rate(&serde_json::from_str(text).unwrap(), &mut params);
+            params.into_iter().map(|param| param.field).collect::<Vec<_>>()
+        };
+        let measured = r#"{"status":"measured","start-time":3,"calc-time":1,"mode":"dirty-ring","dirty-rate":9,
+            "vcpu-dirty-rate":[{"id":0,"dirty-rate":9}]}"#;
         assert_eq!(
-            Counters::of(table, "vnet1"),
-            Some(Counters {
-                received: [1, 2, 3, 4],
-                sent: [5, 6, 7, 8]
-            })
+            told(measured),
+            [
+                "dirtyrate.calc_status",
+                "dirtyrate.calc_start_time",
+                "dirtyrate.calc_period",
+                "dirtyrate.calc_mode",
+                "dirtyrate.megabytes_per_second",
+                "dirtyrate.vcpu.0.megabytes_per_second",
+            ]
         );
-        assert_eq!(Counters::of(table, "vnet"), None);
-        assert_eq!(Counters::of("vnet1: 1 2", "vnet1"), None);
+        assert_eq!(
+            told(r#"{"status":"unstarted","start-time":0,"calc-time":0}"#).len(),
+            3
+        );
+        assert_eq!(
+            told(r#"{"status":"dancing","start-time":0,"calc-time":0}"#).len(),
+            0
+        );
     }
 }
