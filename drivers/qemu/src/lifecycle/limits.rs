@@ -14,10 +14,7 @@ pub(crate) fn check(model: &Model) -> Result<()> {
     let asked = [
         (
             "cputune",
-            model
-                .cpu_tune
-                .as_deref()
-                .is_some_and(|tune| *tune != CpuTune::default()),
+            model.cpu_tune.as_deref().is_some_and(|tune| !only_pins(tune)),
         ),
         (
             "memtune",

@@ -5,8 +5,8 @@
 mod adopt;
 mod end;
 pub(crate) mod launch;
-pub(crate) mod log_file;
 mod limits;
+pub(crate) mod log_file;
 mod notices;
 mod pause;
 mod power;

@@ -89,7 +89,13 @@ fn number(devices: &mut Devices) {
 /// Whether it drives the slow devices on another USB controller's ports.
 fn is_companion(controller: &Controller) -> bool {
     use UsbModel::{Ich9Uhci1, Ich9Uhci2, Ich9Uhci3};
-    matches!(controller.kind, ControllerKind::Usb { model: Some(Ich9Uhci1 | Ich9Uhci2 | Ich9Uhci3), .. })
+    matches!(
+        controller.kind,
+        ControllerKind::Usb {
+            model: Some(Ich9Uhci1 | Ich9Uhci2 | Ich9Uhci3),
+            ..
+        }
+    )
 }
 
 /// The kinds of controllers that devices name in their addresses, each with its highest number.
