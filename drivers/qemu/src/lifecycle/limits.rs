@@ -37,7 +37,6 @@ pub(crate) fn check(model: &Model) -> Result<()> {
                 .as_deref()
                 .is_some_and(|tune| *tune != NumaTune::default()),
         ),
-        ("vcpu cpuset", model.vcpu.cpuset.is_some()),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
