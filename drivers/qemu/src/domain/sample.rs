@@ -168,14 +168,23 @@ impl Live {
         let began = Instant::now();
         let deadline = began + ANSWER_WAIT;
         let turn = Arc::clone(&self.sample.load().turn);
-        let late = |_| qmp::Error::Timeout {
-            command: "a command sent earlier".to_owned(),
+        let late = || qmp::Error::Timeout {
+            command: "an earlier command".to_owned(),
             after: ANSWER_WAIT,
             sent: false,
         };
-        let _turn = tokio::time::timeout_at(deadline, turn.lock())
-            .await
-            .map_err(late)?;
+        let _turn = match turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = tokio::time::timeout_at(deadline, turn.lock()).await;
+                let turn = turn.map_err(|_| late())?;
+                // Who was asked before us waited in vain, so we should too.
+                if !monitor.is_responsive() {
+                    return Err(late());
+                }
+                turn
+            }
+        };
         let shared = |(taken, asked): (Instant, Ask)| taken >= began && asked.covers(ask);
         if self.sample.load().taken.is_some_and(shared) {
             return Ok(());

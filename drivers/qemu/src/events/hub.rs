@@ -1,7 +1,7 @@
 //! Who listens, and the wire's form of each event.
 
 use super::{Event, MonitorHub};
-use daemon::events::Events;
+use daemon::events::{Callback, Events};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use protocol::remote::{self, procedure as p};
 use rpc::Session;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 const EVENTS: i32 = 28;
 
 /// What a callback wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// The form it hears.
     pub form: Form,
@@ -27,6 +27,18 @@ pub(crate) enum Form {
     Plain,
     /// With the number.
     Numbered,
+}
+
+fn internal(text: String) -> Error {
+    Error::new(Code::InternalError, ErrorDomain::Rpc, text)
+}
+
+fn known(event: i32) -> Result<()> {
+    if (0..EVENTS).contains(&event) {
+        Ok(())
+    } else {
+        Err(internal(format!("unsupported event ID {event}")))
+    }
 }
 
 /// Who listens to domains.
@@ -45,15 +57,14 @@ impl Hub {
     /// Registers a callback.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] for an event that does not exist, [`Code::OperationInvalid`] for a second plain one.
+    /// [`Code::InternalError`] for an event that does not exist, [`Code::InvalidArg`] for a second callback that would
+    /// hear the same in the same form: what stock clients know from stock daemons.
     pub(crate) fn register(&self, session: &Arc<Session>, event: i32, wanted: Wanted) -> Result<i32> {
-        if !(0..EVENTS).contains(&event) {
-            let text = format!("unsupported domain event id {event}");
-            return Err(Error::new(Code::InvalidArg, ErrorDomain::Rpc, text));
-        }
-        if wanted.form == Form::Plain && self.listens_plainly(session, event) {
-            let text = format!("domain event {event} already registered");
-            return Err(Error::new(Code::OperationInvalid, ErrorDomain::Rpc, text));
+        known(event)?;
+        let is_same = |one: &Callback<Wanted>| one.event == event && one.filter == wanted;
+        if self.callbacks.any(session, is_same) {
+            let text = "event callback already tracked";
+            return Err(Error::new(Code::InvalidArg, ErrorDomain::None, text));
         }
         self.callbacks.register(session, event, wanted)
     }
@@ -61,32 +72,25 @@ impl Hub {
     /// Removes the callback of that number.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] when there is none.
+    /// [`Code::InternalError`] when there is none.
     pub(crate) fn deregister(&self, session: &Session, id: i32) -> Result<()> {
-        self.callbacks.deregister(session, id).map(|_| ())
+        let taken = self.callbacks.take(session, |one| one.id == id);
+        let missing = || internal(format!("domain event callback {id} not registered"));
+        taken.map(|_| ()).ok_or_else(missing)
     }
 
     /// Removes the plain callback for an event.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] when there is none.
+    /// [`Code::InternalError`] when there is none.
     pub(crate) fn deregister_plain(&self, session: &Session, event: i32) -> Result<()> {
-        let taken = self.callbacks.take(session, |one| {
-            one.event == event && one.filter.form == Form::Plain
-        });
-        taken.map(|_| ()).ok_or_else(|| {
-            Error::new(
-                Code::InvalidArg,
-                ErrorDomain::Rpc,
-                format!("domain event {event} not registered"),
-            )
-        })
-    }
-
-    fn listens_plainly(&self, session: &Session, event: i32) -> bool {
-        self.callbacks.any(session, |one| {
-            one.event == event && one.filter.form == Form::Plain
-        })
+        known(event)?;
+        let is_plain = |one: &Callback<Wanted>| one.event == event && one.filter.form == Form::Plain;
+        let missing = || internal(format!("domain event {event} not registered"));
+        self.callbacks
+            .take(session, is_plain)
+            .map(|_| ())
+            .ok_or_else(missing)
     }
 
     /// Tells everybody who wants to hear it.

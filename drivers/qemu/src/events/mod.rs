@@ -9,7 +9,7 @@ mod monitor;
 
 pub(crate) use hub::{Form, Hub, Wanted};
 pub(crate) use lifecycle::*;
-pub(crate) use monitor::{MonitorFilter, MonitorHub};
+pub(crate) use monitor::{MonitorFilter, MonitorHub, NameFilter};
 
 use protocol::remote::DomainEventGraphicsAddress;
 use serde_json::Value;

@@ -2,10 +2,10 @@
 
 use super::Call;
 use crate::Driver;
-use crate::events::{Form, MonitorFilter, Wanted};
+use crate::events::{Form, MonitorFilter, NameFilter, Wanted};
 use crate::flags;
 use daemon::Routes;
-use error::{Code, Domain, Error, Result};
+use error::Result;
 use protocol::remote::procedure as p;
 use protocol::{qemu, remote};
 use uuid::Uuid;
@@ -86,15 +86,15 @@ async fn monitor_register(
         args.flags,
         REGEX | ANY_CASE,
     )?;
-    if args.flags & REGEX != 0 {
-        let text = "filtering monitor events by a regular expression is not supported yet";
-        return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
-    }
-    let filter = MonitorFilter {
-        domain: args.dom.map(|dom| Uuid::from_bytes(dom.uuid)),
-        name: args.event,
-        any_case: args.flags & ANY_CASE != 0,
+    let any_case = args.flags & ANY_CASE != 0;
+    let name = match args.event {
+        Some(pattern) if args.flags & REGEX != 0 => Some(NameFilter::pattern(&pattern, any_case)?),
+        Some(name) if any_case => Some(NameFilter::AnyCase(name)),
+        Some(name) => Some(NameFilter::Exact(name)),
+        None => None,
     };
+    let domain = args.dom.map(|dom| Uuid::from_bytes(dom.uuid));
+    let filter = MonitorFilter { domain, name };
     let callback_id = call.driver.events.monitors().register(&call.session, filter)?;
     Ok(qemu::ConnectDomainMonitorEventRegisterRet { callback_id })
 }
