@@ -43,7 +43,10 @@ impl<D: Driver> Routes<D> {
     /// calls is made from.
     pub fn calls() -> Vec<(&'static str, &'static str, bool)> {
         let router = Self::of_driver();
-        router.calls().map(|(program, procedure, served)| (program.name, procedure.name, served)).collect()
+        router
+            .calls()
+            .map(|(program, procedure, served)| (program.name, procedure.name, served))
+            .collect()
     }
 
     /// Serves `P` with `handler`, which is every `async fn(Context<D>, P::Args) -> error::Result<P::Ret>`; a later

@@ -17,7 +17,14 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 /// Words inside connection calls that other daemons serve: `connect_num_of_storage_pools`.
-const INSIDE: &[&str] = &["network", "storage_pool", "nwfilter", "secret", "node_device", "interface"];
+const INSIDE: &[&str] = &[
+    "network",
+    "storage_pool",
+    "nwfilter",
+    "secret",
+    "node_device",
+    "interface",
+];
 
 fn elsewhere(name: &str) -> bool {
     let of_connection = name.starts_with("connect_") && !name.contains("domain");
@@ -38,9 +45,17 @@ fn table() -> String {
     let mut programs: Vec<&str> = calls.iter().map(|(program, _, _)| *program).collect();
     programs.dedup();
     for program in programs {
-        let own = || calls.iter().filter(|(one, name, _)| *one == program && !elsewhere(name));
+        let own = || {
+            calls
+                .iter()
+                .filter(|(one, name, _)| *one == program && !elsewhere(name))
+        };
         let (served, all) = (own().filter(|(_, _, served)| *served).count(), own().count());
-        write!(text, "\n## Program {program}: {served} of {all}\n\n| call | served |\n|---|---|\n").unwrap();
+        write!(
+            text,
+            "\n## Program {program}: {served} of {all}\n\n| call | served |\n|---|---|\n"
+        )
+        .unwrap();
         for (_, name, served) in own() {
             writeln!(text, "| {name} | {} |", if *served { "yes" } else { "no" }).unwrap();
         }
@@ -57,5 +72,8 @@ fn the_table_of_supported_calls_is_true() {
         std::fs::write(&path, &table).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == table, "docs/support.md is not what the daemon serves; its first line says how to write it anew");
+    assert!(
+        written == table,
+        "docs/support.md is not what the daemon serves; its first line says how to write it anew"
+    );
 }
