@@ -1,6 +1,6 @@
 //! A domain document from anybody: refused with an error or read; what was read is written so that it reads the same.
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
