@@ -11,6 +11,8 @@ pub(crate) struct Names {
     pub interfaces: Box<[Box<str>]>,
     /// Whether the kernel's hypervisor runs the guest.
     pub accelerated: bool,
+    /// Whether it may have I/O threads.
+    pub iothreads: bool,
 }
 
 /// A disk's names.
@@ -43,6 +45,7 @@ impl Names {
         Self {
             disks: disks.collect(),
             interfaces: interfaces.collect(),
+            iothreads: model.iothreads.is_some_and(|count| count > 0) || model.iothread_ids.is_some(),
             accelerated: model.r#type == model::domain::DomainType::Kvm,
         }
     }

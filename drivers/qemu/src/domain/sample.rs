@@ -161,7 +161,11 @@ impl Live {
     ///
     /// # Errors
     /// [`qmp::Error::Timeout`] after two seconds; what else the monitor says of processors, disks or I/O threads.
-    pub(crate) async fn refresh(&self, ask: Ask) -> qmp::Result<()> {
+    pub(crate) async fn refresh(&self, mut ask: Ask) -> qmp::Result<()> {
+        ask.iothreads &= self.names.iothreads;
+        if ask.is_empty() {
+            return Ok(());
+        }
         let Ok(monitor) = self.monitor() else {
             return Ok(());
         };

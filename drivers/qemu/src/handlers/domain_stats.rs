@@ -42,13 +42,15 @@ async fn all(
             .filter_map(|dom| call.driver.domains.find(dom).ok())
             .collect()
     };
-    if args.flags & NOWAIT == 0 {
+    let _lull = if args.flags & NOWAIT == 0 {
         let running = domains
             .iter()
             .filter_map(|domain| domain.state().live.clone())
             .collect();
-        stats::refresh(running, stats::needed(groups), stats::PATIENCE).await;
-    }
+        Some(stats::refresh(running, stats::needed(groups), stats::PATIENCE).await)
+    } else {
+        None
+    };
     let collector = stats::Call::new(groups, args.flags & BACKING != 0);
     let ret_stats = domains.iter().map(|domain| {
         let state = domain.state();
