@@ -12,6 +12,7 @@ mod devices;
 mod drive_addresses;
 mod firmware;
 mod machine;
+mod nodes;
 mod pci;
 mod port_addresses;
 mod validate;
@@ -57,5 +58,6 @@ pub fn start(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()
     // A definition of an older daemon may lack what this one adds.
     complete(domain, caps, facts)?;
     aliases::assign(domain);
+    nodes::number(domain);
     Ok(())
 }
