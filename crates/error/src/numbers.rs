@@ -64,6 +64,7 @@ impl Code {
             Self::OperationUnsupported => "Operation not supported",
             Self::OperationAborted => "operation aborted",
             Self::ConfigUnsupported => "unsupported configuration",
+            Self::CpuIncompatible => "the CPU is incompatible with host CPU",
             Self::AuthFailed => "authentication failed",
             Self::AuthCancelled => "authentication cancelled",
             Self::AuthUnavailable => "authentication unavailable",

@@ -8,7 +8,7 @@
 use crate::Host;
 use crate::cpuid::{Registers, Signature};
 use roxmltree::{Document, Node};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// Where the package puts it.
@@ -55,6 +55,8 @@ pub struct Model {
     features: FeatureSet,
     /// Features that older or newer versions of the model do not agree on; they are always told.
     explicit: FeatureSet,
+    /// Those of them that only older versions have.
+    removed: FeatureSet,
     for_host: bool,
     for_guest: bool,
 }
@@ -89,6 +91,11 @@ impl FeatureSet {
     /// Takes those of `other` away.
     pub fn remove(&mut self, other: &Self) {
         self.0.retain(|at| !other.0.contains(at));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Keeps only those that are in `other` too.
@@ -129,6 +136,11 @@ impl Model {
     /// The features that all versions of the model have.
     pub fn features(&self) -> FeatureSet {
         FeatureSet(self.agreed())
+    }
+
+    /// The features that only older versions of the model have: whoever means today's says that it lacks them.
+    pub fn removed(&self) -> &FeatureSet {
+        &self.removed
     }
 
     fn fits(&self, vendor: Option<&str>) -> bool {
@@ -203,22 +215,34 @@ impl Catalogue {
     pub fn of_host(&self, host: &Host) -> FeatureSet {
         let mut leaves = HashMap::new();
         let mut msrs = HashMap::new();
-        let mut has = |bit: &Bit| match *bit {
-            Bit::Cpuid { leaf, sub_leaf, mask } => {
-                let have = *leaves
+        self.present(
+            |leaf, sub_leaf| {
+                *leaves
                     .entry((leaf, sub_leaf))
-                    .or_insert_with(|| host.cpuid().leaf(leaf, sub_leaf));
-                have.is_some_and(|have| {
-                    have.eax & mask.eax == mask.eax
-                        && have.ebx & mask.ebx == mask.ebx
-                        && have.ecx & mask.ecx == mask.ecx
-                        && have.edx & mask.edx == mask.edx
-                })
-            }
-            Bit::Msr { index, mask } => {
-                let have = *msrs.entry(index).or_insert_with(|| host.msr(index));
-                have.is_some_and(|have| have & mask == mask)
-            }
+                    .or_insert_with(|| host.cpuid().leaf(leaf, sub_leaf))
+            },
+            |index| *msrs.entry(index).or_insert_with(|| host.msr(index)),
+        )
+    }
+
+    /// The features whose bits are all set in these leaves, by (leaf, sub-leaf). Those that an MSR tells are left out.
+    pub fn of_leaves(&self, leaves: &BTreeMap<(u32, u32), Registers>) -> FeatureSet {
+        self.present(|leaf, sub_leaf| leaves.get(&(leaf, sub_leaf)).copied(), |_| None)
+    }
+
+    fn present(
+        &self,
+        mut cpuid: impl FnMut(u32, u32) -> Option<Registers>,
+        mut msr: impl FnMut(u32) -> Option<u64>,
+    ) -> FeatureSet {
+        let mut has = |bit: &Bit| match *bit {
+            Bit::Cpuid { leaf, sub_leaf, mask } => cpuid(leaf, sub_leaf).is_some_and(|have| {
+                have.eax & mask.eax == mask.eax
+                    && have.ebx & mask.ebx == mask.ebx
+                    && have.ecx & mask.ecx == mask.ecx
+                    && have.edx & mask.edx == mask.edx
+            }),
+            Bit::Msr { index, mask } => msr(index).is_some_and(|have| have & mask == mask),
         };
         let present = |(at, feature): (usize, &Feature)| {
             (!feature.bits.is_empty() && feature.bits.iter().all(&mut has)).then_some(at)
@@ -409,6 +433,7 @@ impl Catalogue {
                     if is("removed") {
                         model.features.0.remove(&at);
                         model.explicit.0.insert(at);
+                        model.removed.0.insert(at);
                         continue;
                     }
                     model.features.0.insert(at);

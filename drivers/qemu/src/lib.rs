@@ -17,6 +17,7 @@ mod paths;
 mod ports;
 pub mod prepare;
 mod presentation;
+pub mod processor;
 mod registry;
 mod stats;
 mod validate;

@@ -20,6 +20,7 @@ pub use cache::BinaryCache;
 pub use names::Names;
 pub use schema::Schema;
 
+use model::domain::DomainType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -94,6 +95,17 @@ pub enum Accel {
     Tcg,
     /// By the kernel: libvirt's domain type `kvm`.
     Kvm,
+}
+
+impl Accel {
+    /// How guests of a domain type are run; nothing for the types of other drivers.
+    pub fn of(kind: DomainType) -> Option<Self> {
+        match kind {
+            DomainType::Qemu => Some(Self::Tcg),
+            DomainType::Kvm => Some(Self::Kvm),
+            _ => None,
+        }
+    }
 }
 
 /// What depends on how guests are run.

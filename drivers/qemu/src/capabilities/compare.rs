@@ -5,7 +5,7 @@
 
 use error::{Code, Domain, Error, Result};
 use host::catalogue::{Catalogue, FeatureSet};
-use xml::{Element, Fields, Value};
+use model::domain::cpu::{Cpu, CpuFeature, CpuFeaturePolicy, CpuMatch, CpuMode, CpuModel, Fallback};
 
 /// A host's processor beside another: the number is the wire's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,63 +21,19 @@ pub enum Comparison {
 
 /// What a comparison is against.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Available {
-    pub(super) arch: String,
-    pub(super) vendor: Option<String>,
-    pub(super) features: FeatureSet,
-}
-
-#[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "cpu")]
-struct Described {
-    #[xml(attr = "match")]
-    matching: Option<Match>,
-    #[xml(value = "arch")]
-    arch: Option<String>,
-    #[xml(value = "model")]
-    model: Option<String>,
-    #[xml(value = "vendor")]
-    vendor: Option<String>,
-    #[xml(children = "feature")]
-    features: Vec<DescribedFeature>,
-}
-
-#[derive(Debug, Clone, PartialEq, Fields)]
-struct DescribedFeature {
-    #[xml(attr)]
-    policy: Option<Policy>,
-    #[xml(attr)]
-    name: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
-enum Match {
-    #[xml("minimum")]
-    Minimum,
-    #[xml("exact")]
-    Exact,
-    #[xml("strict")]
-    Strict,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
-enum Policy {
-    #[xml("force")]
-    Force,
-    #[xml("require")]
-    Require,
-    #[xml("optional")]
-    Optional,
-    #[xml("disable")]
-    Disable,
-    #[xml("forbid")]
-    Forbid,
+pub(crate) struct Available {
+    pub(crate) arch: String,
+    pub(crate) vendor: Option<String>,
+    pub(crate) features: FeatureSet,
 }
 
 /// A description as sets.
 struct Wanted {
     arch: Option<String>,
+    /// The vendor that is asked for.
     vendor: Option<String>,
+    /// The vendor it has: that, or the model's.
+    made_by: Option<String>,
     strict: bool,
     /// Must be there.
     needed: FeatureSet,
@@ -91,10 +47,17 @@ fn cpu_error(code: Code, detail: impl Into<String>) -> Error {
     Error::new(code, Domain::Cpu, detail)
 }
 
-fn read(text: &str, catalogue: &Catalogue) -> Result<Wanted> {
-    let described: Described =
-        xml::from_str(text).map_err(|error| cpu_error(Code::XmlError, error.to_string()))?;
-    let Some(model) = described.model.as_deref().filter(|model| !model.is_empty()) else {
+/// Reads a description.
+///
+/// # Errors
+/// [`Code::XmlError`] for a text that is none.
+pub(super) fn read(text: &str) -> Result<Cpu> {
+    xml::from_str(text).map_err(|error| cpu_error(Code::XmlError, error.to_string()))
+}
+
+fn wanted(cpu: &Cpu, catalogue: &Catalogue) -> Result<Wanted> {
+    let model = cpu.model.as_ref().and_then(|model| model.name.as_deref());
+    let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Err(cpu_error(Code::XmlError, "Missing CPU model name"));
     };
     let found = catalogue
@@ -102,7 +65,7 @@ fn read(text: &str, catalogue: &Catalogue) -> Result<Wanted> {
         .ok_or_else(|| cpu_error(Code::InternalError, format!("Unknown CPU model {model}")))?;
     let mut needed = found.features();
     let (mut allowed, mut forbidden) = (FeatureSet::default(), FeatureSet::default());
-    for feature in &described.features {
+    for feature in &cpu.features {
         let known = catalogue.feature(&feature.name).ok_or_else(|| {
             cpu_error(
                 Code::InternalError,
@@ -110,24 +73,26 @@ fn read(text: &str, catalogue: &Catalogue) -> Result<Wanted> {
             )
         })?;
         let feature_set = catalogue.set([known]);
-        match feature.policy.unwrap_or(Policy::Require) {
-            Policy::Require => needed.add(&feature_set),
-            Policy::Force | Policy::Optional => {
+        match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
+            CpuFeaturePolicy::Require => needed.add(&feature_set),
+            CpuFeaturePolicy::Force | CpuFeaturePolicy::Optional => {
                 needed.remove(&feature_set);
                 allowed.add(&feature_set);
             }
-            Policy::Disable => needed.remove(&feature_set),
-            Policy::Forbid => {
+            CpuFeaturePolicy::Disable => needed.remove(&feature_set),
+            CpuFeaturePolicy::Forbid => {
                 needed.remove(&feature_set);
                 forbidden.add(&feature_set);
             }
         }
     }
-    let vendor = described.vendor.or_else(|| found.vendor().map(str::to_owned));
-    let strict = described.matching == Some(Match::Strict);
+    let vendor = cpu.vendor.clone();
+    let made_by = vendor.clone().or_else(|| found.vendor().map(str::to_owned));
+    let strict = cpu.r#match == Some(CpuMatch::Strict);
     Ok(Wanted {
-        arch: described.arch,
+        arch: cpu.arch.clone(),
         vendor,
+        made_by,
         strict,
         needed,
         allowed,
@@ -135,18 +100,18 @@ fn read(text: &str, catalogue: &Catalogue) -> Result<Wanted> {
     })
 }
 
-/// Compares the processor that `text` describes with what there is.
+/// Compares the processor that `cpu` describes with what there is.
 ///
 /// # Errors
-/// [`Code::XmlError`] for a document that is none, [`Code::InternalError`], as clients know it, for an unknown model or
+/// [`Code::XmlError`] for one without model, [`Code::InternalError`], as clients know it, for an unknown model or
 /// feature, and, where `fail` asks for it, [`Code::CpuIncompatible`] with what is missing.
-pub(super) fn compare(
-    text: &str,
+pub(crate) fn compare(
+    cpu: &Cpu,
     available: &Available,
     catalogue: &Catalogue,
     fail: bool,
 ) -> Result<Comparison> {
-    let wanted = read(text, catalogue)?;
+    let wanted = wanted(cpu, catalogue)?;
     let reason = lacking(&wanted, available, catalogue);
     match reason {
         Some(reason) if fail => Err(cpu_error(Code::CpuIncompatible, reason)),
@@ -218,29 +183,6 @@ pub struct BaselineOptions {
     pub migratable: bool,
 }
 
-#[derive(Element)]
-#[xml(element = "cpu")]
-struct Baseline {
-    #[xml(attr)]
-    mode: String,
-    #[xml(attr = "match")]
-    matching: Match,
-    #[xml(child)]
-    model: BaselineModel,
-    #[xml(value = "vendor")]
-    vendor: Option<String>,
-    #[xml(children = "feature")]
-    features: Vec<DescribedFeature>,
-}
-
-#[derive(Fields)]
-struct BaselineModel {
-    #[xml(attr)]
-    fallback: String,
-    #[xml(text)]
-    name: String,
-}
-
 /// The richest processor that all of `texts` (and `limit`, if given) can provide, as a definition asks for it.
 ///
 /// # Errors
@@ -250,17 +192,17 @@ pub(super) fn baseline(
     limit: Option<&Available>,
     catalogue: &Catalogue,
     options: BaselineOptions,
-) -> Result<String> {
-    let mut wanted = Vec::new();
+) -> Result<Cpu> {
+    let mut all = Vec::new();
     for text in texts {
-        wanted.push(read(text, catalogue)?);
+        all.push(wanted(&read(text)?, catalogue)?);
     }
-    let (Some(first), rest) = (wanted.first(), wanted.get(1..).unwrap_or_default()) else {
+    let (Some(first), rest) = (all.first(), all.get(1..).unwrap_or_default()) else {
         return Err(Error::new(Code::InvalidArg, Domain::Cpu, "No CPUs given"));
     };
     let mut features = first.needed.clone();
     for other in rest {
-        if first.vendor.is_some() && other.vendor.is_some() && first.vendor != other.vendor {
+        if first.made_by.is_some() && other.made_by.is_some() && first.made_by != other.made_by {
             return Err(cpu_error(Code::OperationFailed, "CPU vendors do not match"));
         }
         features.keep(&other.needed);
@@ -271,10 +213,10 @@ pub(super) fn baseline(
     if options.migratable {
         features = catalogue.migratable(&features);
     }
-    let vendor = wanted.iter().find_map(|one| one.vendor.as_deref());
-    let agreed = wanted
+    let vendor = all.iter().find_map(|one| one.made_by.as_deref());
+    let agreed = all
         .iter()
-        .all(|one| one.vendor.as_deref() == vendor)
+        .all(|one| one.made_by.as_deref() == vendor)
         .then_some(vendor)
         .flatten();
     let named = catalogue
@@ -285,20 +227,27 @@ pub(super) fn baseline(
     } else {
         named.require
     };
-    let require = |name: &str| DescribedFeature {
+    let require = |name: &str| CpuFeature {
         name: name.to_owned(),
-        policy: Some(Policy::Require),
+        policy: Some(CpuFeaturePolicy::Require),
     };
-    Ok(xml::to_string(&Baseline {
-        mode: "custom".to_owned(),
-        matching: Match::Exact,
-        model: BaselineModel {
-            fallback: if limit.is_some() { "forbid" } else { "allow" }.to_owned(),
-            name: named.model.to_owned(),
-        },
+    let fallback = if limit.is_some() {
+        Fallback::Forbid
+    } else {
+        Fallback::Allow
+    };
+    Ok(Cpu {
+        mode: Some(CpuMode::Custom),
+        r#match: Some(CpuMatch::Exact),
+        model: Some(CpuModel {
+            fallback: Some(fallback),
+            vendor_id: None,
+            name: Some(named.model.to_owned()),
+        }),
         vendor: agreed.map(str::to_owned),
         features: told.into_iter().map(require).collect(),
-    }))
+        ..Cpu::default()
+    })
 }
 
 #[cfg(test)]
@@ -339,7 +288,7 @@ mod tests {
     fn policies_decide_what_a_host_must_have() {
         let (_root, catalogue) = catalogue();
         let host = available(&catalogue, &["a", "b"]);
-        let answer = |text: &str| compare(text, &host, &catalogue, false).unwrap();
+        let answer = |text: &str| compare(&read(text).unwrap(), &host, &catalogue, false).unwrap();
         let small = "<cpu><model>small</model></cpu>";
         assert_eq!(answer(small), Comparison::Superset);
         assert_eq!(answer("<cpu><model>big</model></cpu>"), Comparison::Incompatible);
@@ -365,7 +314,10 @@ mod tests {
     fn what_cannot_be_compared_is_told() {
         let (_root, catalogue) = catalogue();
         let host = available(&catalogue, &["a"]);
-        let refused = |text: &str| compare(text, &host, &catalogue, true).unwrap_err();
+        let refused = |text: &str| {
+            let compared = read(text).and_then(|cpu| compare(&cpu, &host, &catalogue, true));
+            compared.unwrap_err()
+        };
         assert_eq!(
             refused("<cpu><model>x</model></cpu>").to_string(),
             "internal error: Unknown CPU model x"
@@ -391,13 +343,13 @@ mod tests {
         let found = baseline(&both, None, &catalogue, BaselineOptions::default()).unwrap();
         let expected = "<cpu mode='custom' match='exact'>\n  <model fallback='allow'>small</model>\n  \
                         <feature policy='require' name='b'/>\n</cpu>\n";
-        assert_eq!(found, expected);
+        assert_eq!(xml::to_string(&found), expected);
         let options = BaselineOptions {
             expand: true,
             migratable: true,
         };
         let big = texts(&["<cpu><model>big</model></cpu>"]);
-        let found = baseline(&big, None, &catalogue, options).unwrap();
+        let found = xml::to_string(&baseline(&big, None, &catalogue, options).unwrap());
         assert!(
             found.contains("name='a'") && !found.contains("name='c'"),
             "{found}"

@@ -12,6 +12,7 @@ mod host;
 pub mod sysinfo;
 mod tools;
 
+pub(crate) use compare::compare;
 pub use compare::{BaselineOptions, Comparison};
 pub use cpu::{HostModel, best};
 pub use host::SecurityModel;
@@ -317,7 +318,7 @@ impl Capabilities {
         let (text, choice) = (text.to_owned(), self.within(within).await?);
         self.with_catalogue(move |host, catalogue| {
             let available = available(host, catalogue, choice.as_ref())?;
-            compare::compare(&text, &available, catalogue, fail)
+            compare::compare(&compare::read(&text)?, &available, catalogue, fail)
         })
         .await
     }
@@ -339,7 +340,8 @@ impl Capabilities {
                 Some(_) => Some(available(host, catalogue, choice.as_ref())?),
                 None => None,
             };
-            compare::baseline(&texts, limit.as_ref(), catalogue, options)
+            let common = compare::baseline(&texts, limit.as_ref(), catalogue, options)?;
+            Ok(xml::to_string(&common))
         })
         .await
     }
@@ -411,14 +413,24 @@ fn available(host: &Host, catalogue: &Catalogue, choice: Option<&Choice>) -> Res
             features: catalogue.of_host(host),
         });
     };
-    let best = choice
-        .caps
-        .accel(choice.accel)
-        .and_then(|accel| accel.best.as_ref());
+    of_guests(&choice.caps, choice.accel, choice.arch, catalogue)
+}
+
+/// The best processor that guests of a binary can have.
+///
+/// # Errors
+/// [`Code::NoSupport`] when the binary does not tell.
+pub(crate) fn of_guests(
+    caps: &BinaryCaps,
+    accel: Accel,
+    arch: &str,
+    catalogue: &Catalogue,
+) -> Result<compare::Available> {
+    let best = caps.accel(accel).and_then(|accel| accel.best.as_ref());
     let best = best.ok_or_else(|| {
         let detail = format!(
             "emulator '{}' does not tell what its processors have",
-            choice.caps.path.display()
+            caps.path.display()
         );
         Error::new(Code::NoSupport, Domain::Cpu, detail)
     })?;
@@ -427,7 +439,7 @@ fn available(host: &Host, catalogue: &Catalogue, choice: Option<&Choice>) -> Res
         .get("vendor")
         .and_then(|letters| catalogue.vendor(letters));
     Ok(compare::Available {
-        arch: choice.arch.to_owned(),
+        arch: arch.to_owned(),
         vendor: vendor.map(str::to_owned),
         features: cpu::features(best, catalogue),
     })
@@ -446,7 +458,7 @@ fn catalogue(host: &Host) -> Option<Catalogue> {
     catalogue_for(host, &host.architecture())
 }
 
-/// The catalogue is of x86 processors.
-fn catalogue_for(host: &Host, arch: &str) -> Option<Catalogue> {
+/// The catalogue of an architecture's processors, where its package is installed; only x86 has one. Blocks on the disk.
+pub(crate) fn catalogue_for(host: &Host, arch: &str) -> Option<Catalogue> {
     matches!(arch, "i686" | "x86_64").then(|| host.catalogue())?
 }

@@ -16,6 +16,13 @@ pub(super) fn topology_processors(domain: &Domain) -> u32 {
         .unwrap_or(domain.vcpu.maximum)
 }
 
+/// For what a live document has no more: `processor::choose` puts the host's own in its place.
+fn not_chosen(what: &str) -> error::Error {
+    unsupported(format!(
+        "<cpu>: {what} depends on a host that nothing is known of"
+    ))
+}
+
 /// QEMU's name for a feature that libvirt's catalogue calls otherwise.
 fn qemu_feature(name: &str) -> std::borrow::Cow<'_, str> {
     match name {
@@ -158,14 +165,7 @@ impl Line<'_> {
             Some(CpuMode::Maximum) => option
                 .word("max")
                 .maybe("migratable", cpu.migratable.map(|it| on_off(it.is_on()))),
-            Some(CpuMode::HostModel) if cpu.model.as_ref().is_none_or(|model| model.name.is_none()) => {
-                // What the host's model is made of is told by the capabilities at start; QEMU's own idea of it is near.
-                if self.is_kvm() {
-                    option.word("host")
-                } else {
-                    option.word("max")
-                }
-            }
+            Some(CpuMode::HostModel) => return Err(not_chosen("mode='host-model'")),
             _ => {
                 let model = cpu.model.as_ref().and_then(|model| model.name.as_deref());
                 let mut option = option.word(model.unwrap_or_else(|| default_model(self.domain)));
@@ -179,14 +179,13 @@ impl Line<'_> {
             let on = match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
                 CpuFeaturePolicy::Force | CpuFeaturePolicy::Require => true,
                 CpuFeaturePolicy::Disable | CpuFeaturePolicy::Forbid => false,
-                // Whether the host has it is decided before the start.
-                CpuFeaturePolicy::Optional => continue,
+                CpuFeaturePolicy::Optional => return Err(not_chosen("policy='optional'")),
             };
             let name = qemu_feature(&feature.name);
             // QEMU dropped these names; they can only be off.
             if matches!(
                 name.as_ref(),
-                "cmt" | "mbm-total" | "mbm-local" | "osxsave" | "ospke"
+                "cmt" | "mbm-total" | "mbm-local" | "osxsave" | "ospke" | "pconfig"
             ) {
                 continue;
             }

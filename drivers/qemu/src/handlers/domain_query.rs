@@ -57,7 +57,7 @@ async fn get_xml_desc(call: Call, args: remote::DomainGetXmlDescArgs) -> Result<
     let view = presentation::View::from_flags(args.flags)?;
     let state = state(&call, &args.dom)?;
     Ok(remote::DomainGetXmlDescRet {
-        xml: presentation::document(&state, view)?,
+        xml: presentation::document(&call.driver, &state, view).await?,
     })
 }
 

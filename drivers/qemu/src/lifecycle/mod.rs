@@ -10,6 +10,7 @@ pub(crate) mod log_file;
 mod notices;
 mod pause;
 mod power;
+mod processor;
 pub(crate) mod provide;
 mod resources;
 mod start;

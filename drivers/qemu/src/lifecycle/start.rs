@@ -9,7 +9,7 @@
 
 use super::launch::Program;
 use super::log_file::LogFile;
-use super::{COMMAND_WAIT, Resources, monitor_error, provide, status};
+use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status};
 use crate::command::{self, CommandContext};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -124,6 +124,7 @@ impl Owner {
         let id = driver.domains.next_id();
         model.id = Some(id);
         prepare::start(&mut model, &caps, &driver.facts())?;
+        let (mut model, catalogue) = processor::choose(driver, model, &caps).await?;
         let mut resources = Resources::of_run(&driver.paths, id, &name);
         let domain_dir = driver.paths.domain_dir(id, &name);
         let monitor_path = monitor_socket(&domain_dir);
@@ -222,6 +223,9 @@ impl Owner {
             let said = log.last_words();
             if said.is_empty() { err } else { err.context(said) }
         })?;
+        if let Some(catalogue) = &catalogue {
+            processor::learn(&mut model, &monitor, catalogue).await?;
+        }
         let document = Document::of(&model);
         let live = Arc::new(Live {
             id,

@@ -3,8 +3,8 @@
 use super::Facts;
 use crate::binary::{Accel, BinaryCaps};
 use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain;
 use model::domain::cpu::{Cpu, CpuCheck, CpuMatch, CpuMode, CpuModel, Fallback};
-use model::domain::{Domain, DomainType};
 
 /// What the choice of devices hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +32,12 @@ fn unsupported(text: String) -> Error {
 
 /// Settles architecture and machine type, and the elements whose default depends on them.
 pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<Machine> {
-    let accel = match domain.r#type {
-        DomainType::Qemu => Accel::Tcg,
-        DomainType::Kvm => Accel::Kvm,
-        other => {
-            return Err(unsupported(format!(
-                "<domain type='{other}'>: this daemon runs 'qemu' and 'kvm'"
-            )));
-        }
-    };
+    let accel = Accel::of(domain.r#type).ok_or_else(|| {
+        unsupported(format!(
+            "<domain type='{}'>: this daemon runs 'qemu' and 'kvm'",
+            domain.r#type
+        ))
+    })?;
     if domain.os.r#type.kind != "hvm" {
         let kind = &domain.os.r#type.kind;
         return Err(unsupported(format!(
