@@ -125,10 +125,9 @@ async fn is_open(live: &Live) -> Result<bool> {
         .devices
         .channels
         .iter()
+        .filter(|channel| channel.is_guest_agent())
         .find_map(|channel| match &channel.target {
-            ChannelTarget::Virtio { state, name } if name.as_deref() == Some("org.qemu.guest_agent.0") => {
-                Some((*state, channel.info.alias_name()?.to_owned()))
-            }
+            ChannelTarget::Virtio { state, .. } => Some((*state, channel.info.alias_name()?.to_owned())),
             _ => None,
         });
     let Some((state, alias)) = own else {

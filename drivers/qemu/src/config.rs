@@ -11,16 +11,16 @@ schema! {
         vnc_auto_unix_socket: bool = false,
         /// The password of VNC servers whose domain has none.
         vnc_password: Option<String> = None,
-        /// Whether a guest with VNC may use the host's audio.
-        vnc_allow_host_audio: bool = false,
+        /// Whether a guest with VNC uses the audio server that the daemon's environment names: 0. It is not built in.
+        vnc_allow_host_audio: NoHostAudio = NoHostAudio,
         /// The address SPICE servers listen on where the domain names none.
         spice_listen: String = "127.0.0.1".to_owned(),
         /// Whether SPICE servers without address listen on a socket of their own in the guest's folder.
         spice_auto_unix_socket: bool = false,
         /// The password of SPICE servers whose domain has none.
         spice_password: Option<String> = None,
-        /// Whether a guest without graphics may use the host's audio.
-        nographics_allow_host_audio: bool = false,
+        /// The same of a guest without graphics: 0.
+        nographics_allow_host_audio: NoHostAudio = NoHostAudio,
         /// The first port of graphics servers that choose one themselves.
         remote_display_port_min: u16 = 5900,
         /// The last of them.
@@ -36,7 +36,7 @@ schema! {
         /// How guests are confined: "none". Security drivers are not built in.
         security_driver: NoneOnly = NoneOnly,
         /// Whether files of guests change hands to the guests' user: 0. It is not built in.
-        dynamic_ownership: Off = Off,
+        dynamic_ownership: NoNewOwner = NoNewOwner,
         /// Seconds between two guests that start with the daemon.
         auto_start_delay: u32 = 0,
         /// Whether QEMU confines itself with seccomp: 1, as it does unless set, or 0.
@@ -49,11 +49,11 @@ schema! {
         dump_guest_core: bool = false,
         /// The lock manager: "nop". Others are not built in.
         lock_manager: NopOnly = NopOnly,
-        /// How many calls may wait for one guest; 0 for the default.
+        /// How many calls may wait for one guest, where that is fewer than the daemon allows anyway; 0 for no such limit.
         max_queued: u32 = 0,
         /// The program that connects a guest to a bridge for a daemon that may not do it itself.
         bridge_helper: String = "/usr/lib/qemu/qemu-bridge-helper".to_owned(),
-        /// The folder of guest memory that lies in files.
+        /// The folder of guest memory that lies in files; `ram` in the driver's own folder unless set.
         memory_backing_dir: Option<String> = None,
         /// The user TPM emulators run as.
         swtpm_user: Option<String> = None,
@@ -96,19 +96,28 @@ only! {
     EmptyOnly: [], "remove it";
 }
 
-/// A switch that can only be off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Off;
+macro_rules! off {
+    ($($(#[$doc:meta])* $name:ident: $instead:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
 
-impl FromValue for Off {
-    fn from_value(value: Value) -> Result<Self, String> {
-        match bool::from_value(value)? {
-            false => Ok(Self),
-            true => Err(
-                "it is not built into this version; set 0, and give guests' files to their user".to_owned(),
-            ),
+        impl FromValue for $name {
+            fn from_value(value: Value) -> Result<Self, String> {
+                match bool::from_value(value)? {
+                    false => Ok(Self),
+                    true => Err(format!("it is not built into this version; set 0, and {}", $instead)),
+                }
+            }
         }
-    }
+    )*};
+}
+
+off! {
+    /// Files of guests do not change hands.
+    NoNewOwner: "give guests' files to their user";
+    /// No guest finds its audio server in the daemon's environment.
+    NoHostAudio: "name the server in the domain's <audio> element";
 }
 
 #[cfg(test)]
@@ -132,6 +141,8 @@ mod tests {
         assert!(refused.contains(":2: security_driver: \"selinux\""), "{refused}");
         assert!(read("security_driver = [ \"none\" ]\nlock_manager = \"nop\"\n").is_ok());
         assert!(read("dynamic_ownership = 1\n").is_err());
+        assert!(read("vnc_allow_host_audio = 1\n").is_err());
+        assert!(read("vnc_allow_host_audio = 0\n").is_ok());
         assert!(read("no_such_key = 1\n").is_err());
     }
 }

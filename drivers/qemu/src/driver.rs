@@ -11,6 +11,7 @@ use crate::lifecycle::provide::GraphicsPorts;
 use crate::paths::Paths;
 use crate::prepare::Facts;
 use crate::registry::Registry;
+use arc_swap::ArcSwap;
 use daemon::config::Loaded;
 use daemon::{Info, Instance, Layout, Routes, Workers};
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -34,8 +35,8 @@ pub struct Driver {
     pub(crate) binaries: Arc<BinaryCache>,
     /// Answers about capabilities.
     pub(crate) capabilities: Capabilities,
-    /// `qemu.conf`.
-    pub(crate) config: Arc<QemuConfig>,
+    /// `qemu.conf`, as last read.
+    config: ArcSwap<QemuConfig>,
     /// The user and group guests run as, where not the daemon's own.
     pub(crate) identity: Option<(u32, u32)>,
     /// Ports of graphics servers.
@@ -56,6 +57,11 @@ impl Driver {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.workers.blocking(Priority::High, work).await?
+    }
+
+    /// `qemu.conf` as it holds now; whoever does more than one thing by it asks once.
+    pub(crate) fn config(&self) -> Arc<QemuConfig> {
+        self.config.load_full()
     }
 
     /// The URI of this instance.
@@ -139,9 +145,9 @@ impl Driver {
         tokio::spawn(async move {
             for domain in marked {
                 driver.autostart_one(&domain).await;
-                if driver.config.auto_start_delay > 0 {
-                    let pause = std::time::Duration::from_secs(u64::from(driver.config.auto_start_delay));
-                    tokio::time::sleep(pause).await;
+                let pause = u64::from(driver.config().auto_start_delay);
+                if pause > 0 {
+                    tokio::time::sleep(std::time::Duration::from_secs(pause)).await;
                 }
             }
         });
@@ -185,13 +191,7 @@ impl daemon::Driver for Driver {
             workers,
         } = instance;
         let host = Host::local();
-        let file = layout.config_file("qemu");
-        let loaded = Loaded::<QemuConfig>::file(&file)
-            .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
-        let config = Arc::new(loaded.values);
+        let config = Arc::new(read_config(&layout)?);
         let identity = identity(&layout, &config)?;
         let paths = Arc::new(Paths::new(&layout));
         for (folder, mode) in paths.folders() {
@@ -235,7 +235,7 @@ impl daemon::Driver for Driver {
             binaries,
             host,
             ports: GraphicsPorts::new(&config),
-            config,
+            config: ArcSwap::new(config),
             identity,
             paths,
             consoles: Consoles::default(),
@@ -263,10 +263,8 @@ impl daemon::Driver for Driver {
 
     fn supports_feature(&self, feature: i32) -> bool {
         /// `VIR_DRV_FEATURE_TYPED_PARAM_STRING`.
-        const TYPED_PARAM_STRING: i32 = 7;
-        /// `VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER`, which has no other order here.
-        const NETWORK_UPDATE_ORDER: i32 = 16;
-        matches!(feature, TYPED_PARAM_STRING | NETWORK_UPDATE_ORDER)
+        const TYPED_PARAM_STRING: i32 = 9;
+        feature == TYPED_PARAM_STRING
     }
 
     fn busy(&self) -> bool {
@@ -274,13 +272,26 @@ impl daemon::Driver for Driver {
     }
 
     async fn reload(&self) -> Result<()> {
-        let file = self.layout.config_file("qemu");
-        Loaded::<QemuConfig>::file(&file)
-            .map(|_| ())
-            .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))
+        let config = read_config(&self.layout)?;
+        if identity(&self.layout, &config)? != self.identity {
+            tracing::warn!("qemu.conf: user and group hold for guests after this daemon's next start");
+        }
+        self.ports.change(&config);
+        self.config.store(Arc::new(config));
+        Ok(())
     }
 
     async fn shutdown(&self) {}
+}
+
+/// Reads `qemu.conf`; what is odd in it is told in the log.
+fn read_config(layout: &Layout) -> Result<QemuConfig> {
+    let loaded = Loaded::<QemuConfig>::file(&layout.config_file("qemu"))
+        .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.values)
 }
 
 /// The user and group of guests, where they are not the daemon's own.

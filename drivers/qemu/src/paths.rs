@@ -71,6 +71,16 @@ impl Paths {
         self.run.join("channel").join(short_name(id, name))
     }
 
+    /// Memory of one run of a domain that lies in files; `base` is the folder for it that the configuration names.
+    pub(crate) fn memory_dir(&self, base: Option<&str>, id: i32, name: &str) -> PathBuf {
+        let folder = match base {
+            // Others may keep theirs there too.
+            Some(base) => Path::new(base).join("libvirt/qemu"),
+            None => self.lib.join("ram"),
+        };
+        folder.join(short_name(id, name))
+    }
+
     /// The folders that must exist before anything else, with the mode each has.
     pub(crate) fn folders(&self) -> Vec<(PathBuf, u32)> {
         let sub = |base: &Path, name: &str| base.join(name);

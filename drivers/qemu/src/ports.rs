@@ -11,8 +11,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Ports {
     what: &'static str,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     range: RangeInclusive<u16>,
-    taken: Mutex<BTreeSet<u16>>,
+    taken: BTreeSet<u16>,
 }
 
 /// A port that nobody else gets while this lives.
@@ -27,9 +32,16 @@ impl Ports {
     pub(crate) fn new(what: &'static str, range: RangeInclusive<u16>) -> Arc<Self> {
         Arc::new(Self {
             what,
-            range,
-            taken: Mutex::default(),
+            inner: Mutex::new(Inner {
+                range,
+                taken: BTreeSet::new(),
+            }),
         })
+    }
+
+    /// From now on free ports are looked for in `range`; those taken stay so.
+    pub(crate) fn change_range(&self, range: RangeInclusive<u16>) {
+        self.inner.lock().range = range;
     }
 
     /// A free port.
@@ -37,17 +49,17 @@ impl Ports {
     /// # Errors
     /// [`Code::InternalError`] when all are taken.
     pub(crate) fn any(self: &Arc<Self>) -> Result<Port> {
-        let mut taken = self.taken.lock();
-        let free = self
+        let mut inner = self.inner.lock();
+        let free = inner
             .range
             .clone()
-            .find(|port| !taken.contains(port) && is_free(*port));
+            .find(|port| !inner.taken.contains(port) && is_free(*port));
         let number = free.ok_or_else(|| {
-            let (first, last) = (self.range.start(), self.range.end());
+            let (first, last) = (inner.range.start(), inner.range.end());
             let text = format!("no free {} port between {first} and {last}", self.what);
             Error::new(Code::InternalError, ErrorDomain::Qemu, text)
         })?;
-        taken.insert(number);
+        inner.taken.insert(number);
         Ok(Port {
             number,
             ports: Arc::clone(self),
@@ -56,7 +68,7 @@ impl Ports {
 
     /// That port, chosen by the domain itself: it may lie outside the range and be in use, which QEMU then tells.
     pub(crate) fn exactly(self: &Arc<Self>, number: u16) -> Port {
-        self.taken.lock().insert(number);
+        self.inner.lock().taken.insert(number);
         Port {
             number,
             ports: Arc::clone(self),
@@ -73,7 +85,7 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        self.ports.taken.lock().remove(&self.number);
+        self.ports.inner.lock().taken.remove(&self.number);
     }
 }
 

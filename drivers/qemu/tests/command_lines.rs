@@ -174,7 +174,6 @@ fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), Str
         sandbox: true,
         log_timestamp: true,
         dump_guest_core: false,
-        vnc_allow_host_audio: false,
         vnc_password: false,
         spice_password: true,
         spice_tls_dir: Some("/etc/pki/libvirt-spice".into()),

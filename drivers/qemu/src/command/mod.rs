@@ -80,8 +80,6 @@ pub struct CommandContext {
     pub log_timestamp: bool,
     /// Whether the guest's memory goes into core dumps of QEMU, where the document does not say.
     pub dump_guest_core: bool,
-    /// Whether a guest with VNC may use the host's audio.
-    pub vnc_allow_host_audio: bool,
     /// Whether VNC servers without a password of their own get one from the configuration.
     pub vnc_password: bool,
     /// The same of SPICE servers; one without any password lets everybody in.

@@ -121,14 +121,18 @@ impl Domain {
     }
 
     fn push(self: &Arc<Self>, driver: &Arc<Driver>, what: &str, job: Job) -> Result<()> {
+        let limit = match usize::try_from(driver.config().max_queued) {
+            Ok(limit @ 1..MAX_WAITING) => limit,
+            _ => MAX_WAITING,
+        };
         let orphaned = {
             let mut inner = self.queue.inner.lock();
-            if inner.jobs.len() >= MAX_WAITING {
+            if inner.jobs.len() >= limit {
                 return Err(Error::new(
                     Code::ResourceBusy,
                     ErrorDomain::Qemu,
                     format!(
-                        "{what} of domain '{}': {MAX_WAITING} calls wait for it already",
+                        "{what} of domain '{}': {limit} calls wait for it already",
                         self.state().name
                     ),
                 ));

@@ -80,6 +80,14 @@ pub(crate) struct Live {
     pub sample: Arc<ArcSwap<Sample>>,
 }
 
+impl Live {
+    /// A file, of a name nobody else has, in the folder that QEMU's user owns: for what QEMU writes and we read.
+    pub(crate) fn scratch_file(&self, what: &str) -> PathBuf {
+        self.monitor_path
+            .with_file_name(format!("{what}-{}", uuid::Uuid::new_v4()))
+    }
+}
+
 /// What a guest's own doings lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Actions {

@@ -24,11 +24,7 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
         .document()
         .ok_or_else(crate::lifecycle::not_running)?
         .parse()?;
-    let disks = &model.devices.disks;
-    let disk = disks
-        .iter()
-        .find(|disk| disk.target.dev == args.path || disk.source_path() == Some(&*args.path));
-    let disk = disk.ok_or_else(|| {
+    let disk = model.devices.disk_by_name(&args.path).ok_or_else(|| {
         Error::new(
             Code::InvalidArg,
             Domain::Qemu,

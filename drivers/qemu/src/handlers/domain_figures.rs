@@ -3,6 +3,8 @@
 //! A call about one domain wants fresh figures: it waits for QEMU until its deadline and then says so.
 
 use super::Call;
+use super::cpu_map;
+use super::reply_room::fitting;
 use crate::Driver;
 use crate::domain::{Ask, Live, State};
 use crate::flags;
@@ -220,20 +222,11 @@ async fn vcpus(call: Call, args: remote::DomainGetVcpusArgs) -> Result<remote::D
         },
     )
     .await?;
-    let room = usize::try_from(args.maxinfo)
-        .unwrap_or(0)
-        .min(remote::limits::VCPUINFO_MAX);
-    let map = usize::try_from(args.maplen).unwrap_or(0);
-    if room.saturating_mul(map) > remote::limits::CPUMAPS_MAX {
-        return Err(Error::new(
-            Code::Rpc,
-            Domain::Rpc,
-            "the processor maps asked for are larger than a reply may be",
-        ));
-    }
+    let (most, length) = cpu_map::room(args.maxinfo, args.maplen)?;
+    let most = most.min(remote::limits::VCPUINFO_MAX);
     let sample = live.sample.load();
     let (mut info, mut cpumaps) = (Vec::new(), Vec::new());
-    for vcpu in sample.vcpus.iter().take(room) {
+    for vcpu in sample.vcpus.iter().take(most) {
         let stat = live.process.thread(vcpu.thread);
         info.push(remote::VcpuInfo {
             number: vcpu.index,
@@ -241,11 +234,9 @@ async fn vcpus(call: Call, args: remote::DomainGetVcpusArgs) -> Result<remote::D
             cpu_time: stat.map_or(0, crate::domain::Stat::cpu_time),
             cpu: stat.map_or(-1, |stat| stat.processor),
         });
-        let allowed = live.process.affinity(vcpu.thread);
-        cpumaps.extend((0..map).map(|byte| {
-            let bits = allowed.iter().filter(|cpu| *cpu / 8 == byte);
-            bits.fold(0_u8, |bits, cpu| bits | 1 << (cpu % 8))
-        }));
+        let allowed = live.process.affinity(vcpu.thread).into_iter();
+        let allowed = allowed.filter_map(|cpu| u32::try_from(cpu).ok());
+        cpumaps.extend(cpu_map::map_of(allowed, length));
     }
     Ok(remote::DomainGetVcpusRet { info, cpumaps })
 }
@@ -260,23 +251,15 @@ async fn cpu_stats(call: Call, args: remote::DomainGetCpuStatsArgs) -> Result<re
         let text = "the kernel does not tell what a process used of each processor";
         return Err(Error::new(Code::OperationUnsupported, Domain::Qemu, text));
     }
-    if args.nparams == 0 {
-        let (params, nparams) = (Vec::new(), 3);
-        return Ok(remote::DomainGetCpuStatsRet { params, nparams });
-    }
     let stat = live.process.stat().ok_or_else(crate::lifecycle::not_running)?;
     let all = [
         ("cpu_time", stat.cpu_time()),
         ("user_time", stat.user_time()),
         ("system_time", stat.system_time()),
     ];
-    let room = usize::try_from(args.nparams).unwrap_or(usize::MAX);
-    let params: Vec<_> = all
-        .into_iter()
-        .take(room)
-        .map(|(name, value)| TypedParam::new(name, value))
-        .collect();
-    let nparams = i32::try_from(params.len()).unwrap_or(i32::MAX);
+    let params = all.map(|(name, value)| TypedParam::new(name, value)).to_vec();
+    let room = i32::try_from(args.nparams).unwrap_or(i32::MAX);
+    let (params, nparams) = fitting(params, room);
     Ok(remote::DomainGetCpuStatsRet { params, nparams })
 }
 

@@ -1,6 +1,7 @@
 //! The host: its processors and memory, as the API calls it the node.
 
 use super::Call;
+use super::reply_room::fitting;
 use crate::Driver;
 use crate::flags;
 use daemon::Routes;
@@ -54,16 +55,6 @@ fn number(what: &str, value: i32) -> Result<Option<u32>> {
         )
     };
     u32::try_from(value).map(Some).map_err(|_| invalid())
-}
-
-/// The figures a client has room for; one that has none asks how many there are.
-fn fitting<T>(all: Vec<T>, room: i32) -> (Vec<T>, i32) {
-    let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-    if room == 0 {
-        (Vec::new(), count)
-    } else {
-        (all, count)
-    }
 }
 
 async fn cpu_stats(call: Call, args: remote::NodeGetCpuStatsArgs) -> Result<remote::NodeGetCpuStatsRet> {

@@ -50,13 +50,7 @@ async fn memory(call: Call, args: remote::DomainMemoryPeekArgs) -> Result<remote
     let size = room(args.size, remote::limits::DOMAIN_MEMORY_PEEK_BUFFER_MAX)?;
     let state = call.driver.domains.find(&args.dom)?.state();
     let live = state.running()?;
-    let folder = live
-        .monitor_path
-        .parent()
-        .map(std::path::Path::to_path_buf)
-        .unwrap_or_default();
-    // QEMU writes it as its own user, which owns this folder.
-    let file = folder.join(format!("peek-{}", uuid::Uuid::new_v4()));
+    let file = live.scratch_file("peek");
     let arguments = json!({ "val": args.offset, "size": args.size, "filename": file.display().to_string() });
     let saved = live
         .monitor()?
@@ -86,10 +80,8 @@ async fn block(call: Call, args: remote::DomainBlockPeekArgs) -> Result<remote::
         .parse()?;
     let disk = model
         .devices
-        .disks
-        .iter()
-        .find(|disk| disk.target.dev == args.path || disk.source_path() == Some(&*args.path));
-    let disk = disk.ok_or_else(|| invalid(format!("invalid disk or path '{}'", args.path)))?;
+        .disk_by_name(&args.path)
+        .ok_or_else(|| invalid(format!("invalid disk or path '{}'", args.path)))?;
     if disk.format() != Some(model::domain::devices::disk_source::StorageFormat::Raw) {
         // Its file is not what the guest sees.
         let text = format!(

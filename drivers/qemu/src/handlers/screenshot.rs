@@ -37,13 +37,7 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
         None
     });
     let (alias, head) = found.ok_or_else(|| invalid(format!("no screen {}", args.screen)))?;
-    let folder = live
-        .monitor_path
-        .parent()
-        .map(std::path::Path::to_path_buf)
-        .unwrap_or_default();
-    // QEMU writes it as its own user, which owns this folder.
-    let file = folder.join(format!("screenshot-{}.ppm", uuid::Uuid::new_v4()));
+    let file = live.scratch_file("screenshot");
     let name = file.display().to_string();
     let device = (model.devices.videos.len() > 1 || head > 0).then_some((alias.as_str(), head));
     let taken = live
@@ -61,14 +55,7 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
         })
         .await?;
     taken?;
-    let mut opened = opened.map_err(|err| {
-        Error::new(
-            Code::OperationFailed,
-            Domain::Qemu,
-            format!("cannot read the picture: {err}"),
-        )
-        .caused_by(err)
-    })?;
+    let mut opened = opened.map_err(unreadable)?;
     let stream = call.open_stream()?;
     let driver = std::sync::Arc::clone(&call.driver);
     tokio::spawn(async move {
@@ -76,14 +63,7 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
             let read = driver
                 .blocking(move || {
                     let mut buffer = vec![0; CHUNK];
-                    let count = opened.read(&mut buffer).map_err(|err| {
-                        Error::new(
-                            Code::OperationFailed,
-                            Domain::Qemu,
-                            format!("cannot read the picture: {err}"),
-                        )
-                        .caused_by(err)
-                    })?;
+                    let count = opened.read(&mut buffer).map_err(unreadable)?;
                     buffer.truncate(count);
                     Ok((opened, buffer))
                 })
@@ -107,4 +87,9 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
     Ok(remote::DomainScreenshotRet {
         mime: Some("image/x-portable-pixmap".to_owned()),
     })
+}
+
+fn unreadable(err: std::io::Error) -> Error {
+    let text = format!("cannot read the picture: {err}");
+    Error::new(Code::OperationFailed, Domain::Qemu, text).caused_by(err)
 }

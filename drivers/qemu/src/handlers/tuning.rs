@@ -4,6 +4,7 @@
 //! runs; those calls are not served.
 
 use super::Call;
+use super::reply_room::fitting;
 use crate::Driver;
 use crate::flags::{self, Impact};
 use daemon::Routes;
@@ -48,19 +49,6 @@ fn meant(call: &Call, dom: &remote::Domain, name: &str, given: u32) -> Result<Mo
         .next_document()
         .ok_or_else(crate::lifecycle::not_running)?
         .parse()
-}
-
-/// The parameters a client has room for; one that has none asks how many there are.
-fn fitting(mut all: Vec<TypedParam>, room: i32) -> (Vec<TypedParam>, i32) {
-    let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-    let room = usize::try_from(room).unwrap_or(0);
-    let given = if room == 0 {
-        count
-    } else {
-        count.min(i32::try_from(room).unwrap_or(i32::MAX))
-    };
-    all.truncate(room);
-    (all, given)
 }
 
 async fn scheduler_type(

@@ -1,6 +1,7 @@
 //! Virtual processors and I/O threads: how many, and which host processors may run them.
 
 use super::Call;
+use super::cpu_map::{map_of, room, set_of};
 use crate::Driver;
 use crate::definition::{Pinned, iothreads};
 use crate::domain::State;
@@ -9,7 +10,6 @@ use crate::lifecycle::{COMMAND_WAIT, monitor_error};
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
-use model::CpuSet;
 use model::domain::Domain as Model;
 use protocol::remote;
 use protocol::remote::procedure as p;
@@ -135,38 +135,6 @@ async fn pin(call: &Call, dom: &remote::Domain, pinned: Pinned, map: &[u8], give
         .await
 }
 
-/// The processors of a map, one bit each, the lowest first.
-fn set_of(map: &[u8]) -> CpuSet {
-    let bits = map.iter().zip(0_u32..).flat_map(|(byte, index)| {
-        (0..8)
-            .filter(move |bit| byte & (1 << bit) != 0)
-            .map(move |bit| index * 8 + bit)
-    });
-    bits.filter(|cpu| *cpu < CpuSet::LIMIT).collect()
-}
-
-/// The map of a set, `bytes` long.
-fn map_of(cpus: impl IntoIterator<Item = u32>, bytes: usize) -> Vec<u8> {
-    let mut map = vec![0_u8; bytes];
-    for cpu in cpus {
-        if let Some(byte) = map.get_mut(cpu as usize / 8) {
-            *byte |= 1 << (cpu % 8);
-        }
-    }
-    map
-}
-
-/// How many maps of how many bytes a reply can hold.
-fn room(maps: i32, length: i32) -> Result<(usize, usize)> {
-    let maps = usize::try_from(maps).map_err(|_| invalid(format!("{maps} maps of processors")))?;
-    let length = usize::try_from(length).map_err(|_| invalid(format!("maps of {length} bytes")))?;
-    if maps.saturating_mul(length) > remote::limits::CPUMAPS_MAX {
-        let text = "the processor maps asked for are larger than a reply may be";
-        return Err(Error::new(Code::Rpc, Domain::Rpc, text));
-    }
-    Ok((maps, length))
-}
-
 /// The document that the flags mean.
 fn meant(state: &State, given: u32) -> Result<(Model, Impact)> {
     if given & flags::AFFECT == flags::AFFECT {
@@ -280,27 +248,4 @@ async fn iothread_info(
     }
     let ret = u32::try_from(info.len()).unwrap_or(u32::MAX);
     Ok(remote::DomainGetIothreadInfoRet { info, ret })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_map_and_its_set() {
-        let set = set_of(&[0b0000_0101, 0b1000_0000]);
-        assert_eq!(set.to_string(), "0,2,15");
-        assert_eq!(map_of(set.iter(), 2), [0b0000_0101, 0b1000_0000]);
-        // Processors behind the end of a map are left out.
-        assert_eq!(map_of([0, 99], 1), [1]);
-        assert!(set_of(&[0; 2048]).is_empty());
-        assert_eq!(set_of(&[0xff; 4096]).last(), Some(CpuSet::LIMIT - 1));
-    }
-
-    #[test]
-    fn more_maps_than_a_reply_holds() {
-        assert_eq!(room(i32::MAX, i32::MAX).unwrap_err().code(), Code::Rpc);
-        assert_eq!(room(-1, 1).unwrap_err().code(), Code::InvalidArg);
-        assert_eq!(room(4, 2).unwrap(), (4, 2));
-    }
 }

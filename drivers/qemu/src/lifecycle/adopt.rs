@@ -61,7 +61,7 @@ impl Driver {
         let id = status.domain.id.unwrap_or(0);
         self.domains.id_in_use(id);
         let folder = self.paths.domain_dir(id, &name);
-        let resources = Resources::of_run(&self.paths, id, &name);
+        let resources = Resources::of_run(&self.paths, &self.config(), id, &name);
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
         if unfinished {
             tracing::info!(domain = name, "undoing a start that was not finished");

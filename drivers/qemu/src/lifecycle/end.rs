@@ -1,8 +1,9 @@
 //! The end of a run: asked for, the guest's own, or QEMU's failure.
 
 use super::log_file;
+use super::notices::finished;
 use crate::domain::{Ending, Guest, Link, Owner, RunState, Shutoff};
-use crate::events::{Event, Finished, Lifecycle, Stopped};
+use crate::events::{Event, Lifecycle, Stopped};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -54,10 +55,10 @@ impl Owner {
     /// # Errors
     /// [`Code::OperationFailed`] when the process does not vanish even when killed.
     pub(crate) async fn finish(&mut self) -> Result<()> {
-        let Some(guest) = self.guest.take() else {
+        let Some(mut guest) = self.guest.take() else {
             return Ok(());
         };
-        let process = &guest.live.process;
+        let process = std::sync::Arc::clone(&guest.live.process);
         // A QEMU without monitor cannot be managed any more; one that has ended does not mind.
         let killed = process.signal(Signal::KILL);
         if killed.is_err() || tokio::time::timeout(KILL_WAIT, process.ended()).await.is_err() {
@@ -65,9 +66,7 @@ impl Owner {
             self.guest = Some(guest);
             return Err(Error::new(Code::OperationFailed, ErrorDomain::Qemu, text));
         }
-        let mut guest = guest;
         self.last_events(&mut guest).await;
-        let process = &guest.live.process;
         let (reason, detail) = match process.ending() {
             Ending::Shutdown => (Shutoff::Shutdown, Stopped::Shutdown),
             Ending::Destroyed => (Shutoff::Destroyed, Stopped::Destroyed),
@@ -81,9 +80,10 @@ impl Owner {
         let log = self.driver.paths.log_file(&self.domain.state().name);
         let resources = guest.resources;
         // Files first: whoever sees the domain shut off may start it again.
-        let cleared = tokio::task::spawn_blocking(move || {
+        let cleared = self.driver.blocking(move || {
             log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
             resources.release();
+            Ok(())
         });
         if let Err(err) = cleared.await {
             tracing::warn!(%err, "left-overs of a guest were not removed");
@@ -118,12 +118,8 @@ impl Owner {
                 .send(&self.domain.reference(), &event);
             if event.name == "SHUTDOWN" && !told {
                 told = true;
-                let detail = if event.data.get("guest") == Some(&serde_json::Value::Bool(true)) {
-                    Finished::Guest
-                } else {
-                    Finished::Host
-                };
-                self.tell(Event::Lifecycle(Lifecycle::Shutdown(detail)));
+                let by_guest = event.data.get("guest").and_then(serde_json::Value::as_bool);
+                self.tell(Event::Lifecycle(Lifecycle::Shutdown(finished(by_guest))));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Starting a process for a guest: its arguments, descriptors, user and log, and nothing of what it means.
 
 use super::log_file::LogFile;
+use crate::domain::Process;
 use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use process_wrap::std::{CommandWrap, ProcessSession};
@@ -25,14 +26,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it with its output in the log; gives its process id.
+    /// Starts it with its output in the log, and holds it.
     ///
     /// It leads a session of its own: a signal meant for the daemon's terminal does not reach guests, and the kernel does
     /// not hang up on a stopped guest when the daemon, its parent, ends.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn spawn(self, log: &LogFile) -> Result<u32> {
+    pub(crate) fn spawn(self, log: &LogFile) -> Result<Process> {
         let binary = self.binary.display().to_string();
         let failed = |err: std::io::Error| {
             Error::new(
@@ -66,10 +67,14 @@ impl Program {
             )
         })?;
         // The process is followed by its own handle, not as a child: the next daemon is not its parent.
-        let child = CommandWrap::from(command)
+        let mut child = CommandWrap::from(command)
             .wrap(ProcessSession)
             .spawn()
             .map_err(failed)?;
-        Ok(child.id())
+        Process::hold(child.id()).map_err(|err| {
+            // Nobody could ever end it.
+            let _ = child.kill();
+            failed(err)
+        })
     }
 }

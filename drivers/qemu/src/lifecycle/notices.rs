@@ -219,7 +219,8 @@ impl Owner {
             .iter_mut()
             .find(|channel| channel.info.alias_name() == Some(alias));
         let Some(channel) = channel else { return };
-        let ChannelTarget::Virtio { state: end, name } = &mut channel.target else {
+        let is_agent = channel.is_guest_agent();
+        let ChannelTarget::Virtio { state: end, .. } = &mut channel.target else {
             return;
         };
         *end = Some(if open {
@@ -227,7 +228,6 @@ impl Owner {
         } else {
             ChannelState::Disconnected
         });
-        let is_agent = name.as_deref() == Some("org.qemu.guest_agent.0");
         let changed = Live {
             document: Document::of(&model),
             ..Live::clone(live)
@@ -265,7 +265,7 @@ impl Owner {
 }
 
 /// Who shut the guest down, as QEMU tells it.
-fn finished(by_guest: Option<bool>) -> Finished {
+pub(super) fn finished(by_guest: Option<bool>) -> Finished {
     match by_guest {
         Some(true) => Finished::Guest,
         Some(false) => Finished::Host,

@@ -3,24 +3,23 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::{COMMAND_WAIT, Resources, monitor_error, status};
-use crate::command::{self, Named};
+use crate::command;
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
-use model::domain::devices::chardev::{ChannelState, ChannelTarget, PathSource, SourceMode, UnixSource};
+use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::{CharSource, Graphics};
+use model::domain::memory::MemorySourceType;
 use qmp::Monitor;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The name of the channel that a guest agent answers on.
-const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
 
 /// The number QEMU knows its monitor's socket by.
 const MONITOR_FD: i32 = 3;
@@ -32,6 +31,8 @@ pub(crate) struct Ground {
     pub domain_dir: PathBuf,
     /// The folder of its channels' sockets.
     pub channel_dir: PathBuf,
+    /// The folder of its memory, where that lies in files.
+    pub memory_dir: PathBuf,
     /// The monitor's socket.
     pub monitor: PathBuf,
     /// The status document.
@@ -51,8 +52,6 @@ pub(crate) struct Provided {
     pub descriptors: Vec<(OwnedFd, i32)>,
     /// The monitor's number.
     pub monitor_fd: i32,
-    /// Descriptors for devices, by alias.
-    pub named: Vec<Named>,
 }
 
 fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
@@ -76,7 +75,11 @@ pub(crate) fn before_start(
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
-    for folder in [&ground.domain_dir, &ground.channel_dir] {
+    let memory = needs_memory_folder(model).then_some(&ground.memory_dir);
+    for folder in [&ground.domain_dir, &ground.channel_dir]
+        .into_iter()
+        .chain(memory)
+    {
         // A folder of that id can only be a left-over of an earlier boot: ids begin anew.
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(|err| failed("remove the left-over folder", folder, err))?;
@@ -114,8 +117,19 @@ pub(crate) fn before_start(
     Ok(Provided {
         descriptors: vec![(listener.into(), MONITOR_FD)],
         monitor_fd: MONITOR_FD,
-        named: Vec::new(),
     })
+}
+
+/// Whether the guest's memory lies in files.
+fn needs_memory_folder(model: &Model) -> bool {
+    let backing = model.memory_backing.as_deref();
+    let source = backing.and_then(|backing| backing.source.as_ref());
+    let shared = backing.is_some_and(|backing| backing.access.is_some());
+    match source.map(|source| source.r#type) {
+        Some(MemorySourceType::File) => true,
+        Some(MemorySourceType::Memfd) => false,
+        Some(MemorySourceType::Anonymous) | None => shared,
+    }
 }
 
 fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
@@ -183,17 +197,26 @@ impl GraphicsPorts {
 
     /// The ranges that the configuration gives.
     pub(crate) fn new(config: &QemuConfig) -> Self {
+        let (display, websocket) = ranges(config);
         Self {
-            display: Ports::new(
-                "display",
-                config.remote_display_port_min..=config.remote_display_port_max,
-            ),
-            websocket: Ports::new(
-                "WebSocket",
-                config.remote_websocket_port_min..=config.remote_websocket_port_max,
-            ),
+            display: Ports::new("display", display),
+            websocket: Ports::new("WebSocket", websocket),
         }
     }
+
+    /// The configuration has changed.
+    pub(crate) fn change(&self, config: &QemuConfig) {
+        let (display, websocket) = ranges(config);
+        self.display.change_range(display);
+        self.websocket.change_range(websocket);
+    }
+}
+
+fn ranges(config: &QemuConfig) -> (RangeInclusive<u16>, RangeInclusive<u16>) {
+    (
+        config.remote_display_port_min..=config.remote_display_port_max,
+        config.remote_websocket_port_min..=config.remote_websocket_port_max,
+    )
 }
 
 /// Chooses ports and addresses of graphics servers.
@@ -205,9 +228,10 @@ fn graphics(
     resources: &mut Resources,
 ) -> Result<()> {
     for server in &mut model.devices.graphics {
-        let default = match server {
-            Graphics::Vnc(_) => config.vnc_listen.as_str(),
-            _ => config.spice_listen.as_str(),
+        let (default, prefers_socket) = match server {
+            Graphics::Vnc(_) => (config.vnc_listen.as_str(), config.vnc_auto_unix_socket),
+            Graphics::Spice(_) => (config.spice_listen.as_str(), config.spice_auto_unix_socket),
+            _ => (config.spice_listen.as_str(), false),
         };
         let kind = server.kind();
         if let Some(listens) = server.listens_mut() {
@@ -215,6 +239,9 @@ fn graphics(
                 listens.push(Listen::Address { address: None });
             }
             for listen in listens.iter_mut() {
+                if prefers_socket && *listen == (Listen::Address { address: None }) {
+                    *listen = Listen::Socket { socket: None };
+                }
                 match listen {
                     Listen::Address { address } if address.is_none() => *address = Some(default.to_owned()),
                     Listen::Socket { socket } if socket.is_none() => {
@@ -312,51 +339,28 @@ fn nvram(model: &Model, ground: &Ground) -> Result<()> {
 /// # Errors
 /// What the monitor says.
 pub(crate) async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
-    let devices = &mut model.devices;
-    let ptys = devices.serials.iter().map(|serial| &serial.source);
-    let ptys = ptys.chain(devices.parallels.iter().map(|parallel| &parallel.source));
-    let ptys = ptys.chain(devices.consoles.iter().map(|console| &console.source));
-    let mut ptys = ptys.chain(devices.channels.iter().map(|channel| &channel.source));
-    if !ptys.any(|source| matches!(source, CharSource::Pty { .. })) {
+    let mut any = false;
+    model
+        .devices
+        .for_each_char(|_, source| any |= matches!(source, CharSource::Pty { .. }));
+    if !any {
         return Ok(());
     }
     let opened = monitor.query_chardev(COMMAND_WAIT).await.map_err(monitor_error)?;
-    let fill = |alias: Option<&str>, source: &mut CharSource| {
+    model.devices.for_each_char_mut(|info, source| {
         let CharSource::Pty { source } = source else {
             return;
         };
-        let label = format!("char{}", alias.unwrap_or_default());
+        let label = format!("char{}", info.alias_name().unwrap_or_default());
         let path = opened
             .iter()
             .find(|one| one.label == label)
             .and_then(|one| one.pty());
         if let Some(path) = path {
-            source.get_or_insert_with(PathSource::default).path = Some(path.to_owned());
+            source.get_or_insert_default().path = Some(path.to_owned());
         }
-    };
-    for serial in &mut devices.serials {
-        fill(
-            serial.info.alias.as_ref().map(|alias| alias.name.as_str()),
-            &mut serial.source,
-        );
-    }
-    for parallel in &mut devices.parallels {
-        fill(
-            parallel.info.alias.as_ref().map(|alias| alias.name.as_str()),
-            &mut parallel.source,
-        );
-    }
-    for channel in &mut devices.channels {
-        fill(
-            channel.info.alias.as_ref().map(|alias| alias.name.as_str()),
-            &mut channel.source,
-        );
-    }
-    for console in &mut devices.consoles {
-        fill(
-            console.info.alias.as_ref().map(|alias| alias.name.as_str()),
-            &mut console.source,
-        );
+    });
+    for console in &mut model.devices.consoles {
         console.tty = match &console.source {
             CharSource::Pty { source: Some(source) } => source.path.clone(),
             _ => None,
@@ -371,14 +375,8 @@ pub(crate) fn agent_path(model: &Model) -> Option<PathBuf> {
         .devices
         .channels
         .iter()
-        .find_map(|channel| match (&channel.target, &channel.source) {
-            (ChannelTarget::Virtio { name: Some(name), .. }, CharSource::Unix { .. })
-                if name == AGENT_CHANNEL =>
-            {
-                channel.source.path().map(PathBuf::from)
-            }
-            _ => None,
-        })
+        .find(|channel| channel.is_guest_agent() && matches!(channel.source, CharSource::Unix { .. }))
+        .and_then(|channel| channel.source.path().map(PathBuf::from))
 }
 
 /// Tells QEMU what does not stand in its arguments: passwords, which everybody could read there, and the memory the

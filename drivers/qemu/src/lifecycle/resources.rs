@@ -1,5 +1,6 @@
 //! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
 
+use crate::config::QemuConfig;
 use crate::domain::Process;
 use crate::paths::Paths;
 use crate::ports::Port;
@@ -30,9 +31,10 @@ pub(crate) struct Resources {
 
 impl Resources {
     /// What every run has: its folders, pid file and status document.
-    pub(crate) fn of_run(paths: &Paths, id: i32, name: &str) -> Self {
+    pub(crate) fn of_run(paths: &Paths, config: &QemuConfig, id: i32, name: &str) -> Self {
+        let memory = paths.memory_dir(config.memory_backing_dir.as_deref(), id, name);
         Self {
-            folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name)],
+            folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name), memory],
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
             helpers: Vec::new(),

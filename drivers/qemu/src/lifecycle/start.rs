@@ -84,7 +84,7 @@ impl Owner {
         let live = state.running()?;
         let monitor = live.monitor()?;
         crate::definition::bind_all(model, live).await?;
-        provide::after_start(model, monitor, &self.driver.config).await?;
+        provide::after_start(model, monitor, &self.driver.config()).await?;
         if paused {
             self.publish(|state| state.run = RunState::Paused(Paused::User));
             self.save_status().await;
@@ -125,15 +125,20 @@ impl Owner {
         model.id = Some(id);
         prepare::start(&mut model, &caps, &driver.facts())?;
         let (mut model, catalogue) = processor::choose(driver, model, &caps).await?;
-        let mut resources = Resources::of_run(&driver.paths, id, &name);
+        let config = driver.config();
+        let mut resources = Resources::of_run(&driver.paths, &config, id, &name);
         let domain_dir = driver.paths.domain_dir(id, &name);
         let monitor_path = monitor_socket(&domain_dir);
         let channel_dir = driver.paths.channel_dir(id, &name);
+        let memory_dir = driver
+            .paths
+            .memory_dir(config.memory_backing_dir.as_deref(), id, &name);
 
         // All that blocks on the disk, in one go.
         let ground = provide::Ground {
             domain_dir: domain_dir.clone(),
             channel_dir: channel_dir.clone(),
+            memory_dir: memory_dir.clone(),
             monitor: monitor_path.clone(),
             status: driver.paths.status(&name),
             origin: Arc::clone(&origin),
@@ -141,33 +146,31 @@ impl Owner {
             reset_nvram: options.reset_nvram,
         };
         let ports = driver.ports.clone();
-        let config = Arc::clone(&driver.config);
-        let (provided, mut model) = driver
+        let settings = Arc::clone(&config);
+        let (provided, resources, mut model) = driver
             .blocking(move || {
-                let provided = provide::before_start(&mut model, &ground, &ports, &config, &mut resources)?;
-                Ok(((provided, resources), model))
+                let provided = provide::before_start(&mut model, &ground, &ports, &settings, &mut resources)?;
+                Ok((provided, resources, model))
             })
             .await?;
-        let (provided, resources) = provided;
 
         let context = CommandContext {
             id,
             domain_dir: domain_dir.clone(),
             channel_dir,
             monitor_fd: provided.monitor_fd,
-            sandbox: driver.config.seccomp_sandbox,
-            log_timestamp: driver.config.log_timestamp,
-            dump_guest_core: driver.config.dump_guest_core,
-            vnc_allow_host_audio: driver.config.vnc_allow_host_audio,
-            vnc_password: driver.config.vnc_password.is_some(),
-            spice_password: driver.config.spice_password.is_some(),
+            sandbox: config.seccomp_sandbox,
+            log_timestamp: config.log_timestamp,
+            dump_guest_core: config.dump_guest_core,
+            vnc_password: config.vnc_password.is_some(),
+            spice_password: config.spice_password.is_some(),
             spice_tls_dir: None,
             master_key: None,
             provided: Vec::new(),
             secrets: Vec::new(),
-            memory_dir: domain_dir.clone(),
+            memory_dir,
             huge_pages: Vec::new(),
-            descriptors: provided.named.clone(),
+            descriptors: Vec::new(),
         };
         let line = command::build(&model, &caps, &context)?;
         let started = Spawn {
@@ -177,18 +180,7 @@ impl Owner {
             log: driver.paths.log_file(&name),
         };
         let identity = driver.identity;
-        let pid_file = driver.paths.pid_file(&name);
-        let (pid, log) = driver
-            .blocking(move || started.spawn(identity, &pid_file))
-            .await?;
-        let process = Process::hold(pid).map_err(|err| {
-            let text = format!(
-                "QEMU of domain '{name}' ended at once: {}",
-                words(&log, &err.to_string())
-            );
-            Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
-        })?;
-        let process = Arc::new(process);
+        let (process, log) = driver.blocking(move || started.spawn(identity)).await?;
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
         let starting = status::Snapshot {
@@ -200,9 +192,16 @@ impl Owner {
             document: &model.to_xml(),
         }
         .to_text();
-        let status_path = driver.paths.status(&name);
+        let (status_path, pid_file) = (driver.paths.status(&name), driver.paths.pid_file(&name));
+        let pid = process.pid();
         driver
-            .blocking(move || status::write(&status_path, &starting))
+            .blocking(move || {
+                status::write(&status_path, &starting)?;
+                std::fs::write(&pid_file, format!("{pid}\n")).map_err(|err| {
+                    let text = format!("cannot write '{}': {err}", pid_file.display());
+                    Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+                })
+            })
             .await?;
 
         let label = format!("domain {name}");
@@ -321,7 +320,8 @@ struct Spawn {
 }
 
 impl Spawn {
-    fn spawn(self, identity: Option<(u32, u32)>, pid_file: &std::path::Path) -> Result<(u32, LogFile)> {
+    /// Runs it, and holds it: blocks on the disk, inside the runtime.
+    fn spawn(self, identity: Option<(u32, u32)>) -> Result<(Arc<Process>, LogFile)> {
         let mut environment = command::environment(&self.domain_dir);
         environment.extend(self.program.environment);
         let log = LogFile::open(
@@ -337,12 +337,8 @@ impl Spawn {
             descriptors: self.descriptors,
             identity,
         };
-        let pid = program.spawn(&log)?;
-        std::fs::write(pid_file, format!("{pid}\n")).map_err(|err| {
-            let text = format!("cannot write '{}': {err}", pid_file.display());
-            Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
-        })?;
-        Ok((pid, log))
+        let process = program.spawn(&log)?;
+        Ok((Arc::new(process), log))
     }
 }
 

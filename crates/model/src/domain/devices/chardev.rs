@@ -175,6 +175,11 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// Whether the guest's agent is at its other end, which all management tools find by this name.
+    pub fn is_guest_agent(&self) -> bool {
+        self.name() == Some("org.qemu.guest_agent.0")
+    }
+
     /// Name of a virtio channel (`org.qemu.guest_agent.0`).
     pub fn name(&self) -> Option<&str> {
         match &self.target {

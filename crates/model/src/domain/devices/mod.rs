@@ -197,6 +197,44 @@ impl Devices {
         self.disks.iter().find(|disk| disk.target.dev == dev)
     }
 
+    /// The disk that API calls name by its target (`vda`) or by the path of its source.
+    pub fn disk_by_name(&self, name: &str) -> Option<&Disk> {
+        self.disk_by_target(name)
+            .or_else(|| self.disks.iter().find(|disk| disk.source_path() == Some(name)))
+    }
+
+    /// Visits every character device of the guest's ports: serial, parallel, channels, consoles.
+    pub fn for_each_char(&self, mut visit: impl FnMut(&DeviceInfo, &CharSource)) {
+        self.serials
+            .iter()
+            .for_each(|port| visit(&port.info, &port.source));
+        self.parallels
+            .iter()
+            .for_each(|port| visit(&port.info, &port.source));
+        self.channels
+            .iter()
+            .for_each(|port| visit(&port.info, &port.source));
+        self.consoles
+            .iter()
+            .for_each(|port| visit(&port.info, &port.source));
+    }
+
+    /// [`Self::for_each_char`], to change them.
+    pub fn for_each_char_mut(&mut self, mut visit: impl FnMut(&DeviceInfo, &mut CharSource)) {
+        self.serials
+            .iter_mut()
+            .for_each(|port| visit(&port.info, &mut port.source));
+        self.parallels
+            .iter_mut()
+            .for_each(|port| visit(&port.info, &mut port.source));
+        self.channels
+            .iter_mut()
+            .for_each(|port| visit(&port.info, &mut port.source));
+        self.consoles
+            .iter_mut()
+            .for_each(|port| visit(&port.info, &mut port.source));
+    }
+
     /// The controllers of one kind.
     pub fn controllers_of(&self, bus: ControllerType) -> impl Iterator<Item = &Controller> {
         self.controllers
