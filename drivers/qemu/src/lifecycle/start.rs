@@ -180,7 +180,14 @@ impl Owner {
             log: driver.paths.log_file(&name),
         };
         let identity = driver.identity;
-        let (process, log) = driver.blocking(move || started.spawn(identity)).await?;
+        // Holding a process means waiting for its end, which is the runtime's business.
+        let runtime = tokio::runtime::Handle::current();
+        let (process, log) = driver
+            .blocking(move || {
+                let _entered = runtime.enter();
+                started.spawn(identity)
+            })
+            .await?;
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
         let starting = status::Snapshot {
