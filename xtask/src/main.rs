@@ -22,6 +22,9 @@ enum Task {
         /// One round, and no ten thousand domains.
         #[arg(long)]
         quick: bool,
+        /// Only this part.
+        #[arg(long, value_enum)]
+        part: Option<bench::Part>,
     },
     /// Boots a guest with stock virsh against the project's daemon, in a private folder, and cleans up.
     Demo {
@@ -39,7 +42,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Bench { quick } => bench::run(quick),
+        Task::Bench { quick, part } => bench::run(quick, part),
         Task::Demo { yes } => {
             packages::install_missing(packages::DEMO, yes)?;
             demo::run()

@@ -29,6 +29,15 @@ pub(super) fn binary() -> Result<PathBuf> {
     Ok(target.join("release/virtqemud"))
 }
 
+/// Puts a stand-in for QEMU's monitor, which asks the real one what it can do, into `folder`.
+pub(super) fn stand_in(folder: &Path) -> Result<PathBuf> {
+    let program = folder.join("qemu-standin");
+    fs::copy(binary()?.with_file_name("qmp-standin"), &program).context("the stand-in is not built")?;
+    let script = "probe-with /usr/bin/qemu-system-x86_64\n";
+    fs::write(folder.join("qemu-standin.script"), script)?;
+    Ok(program)
+}
+
 /// A daemon and its folder.
 pub(super) struct Daemon {
     kind: Kind,
@@ -154,11 +163,20 @@ impl Daemon {
 
     /// Ends it and waits for its end.
     pub(super) fn stop(&mut self) -> Result<()> {
+        self.end(Signal::TERM)
+    }
+
+    /// Ends it as a crash would.
+    pub(super) fn kill(&mut self) -> Result<()> {
+        self.end(Signal::KILL)
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<()> {
         let Some(mut child) = self.child.take() else {
             return Ok(());
         };
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM)?;
+            kill_process(pid, signal)?;
         }
         child.wait()?;
         // What it left of its sockets would answer for the next one.

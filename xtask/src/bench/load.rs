@@ -1,10 +1,14 @@
 //! Load from this project's own client: it costs little enough to leave the daemon the bottleneck.
 
+use super::median;
 use anyhow::{Context, Result};
 use client::Client;
-use protocol::remote::procedure::{AuthList, ConnectGetLibVersion, ConnectListAllDomains, ConnectOpen};
-use protocol::remote::{ConnectListAllDomainsArgs, ConnectOpenArgs};
+use protocol::Procedure;
+use protocol::remote::procedure as p;
+use protocol::remote::{ConnectGetAllDomainStatsArgs, ConnectListAllDomainsArgs, ConnectOpenArgs};
+use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 
@@ -14,12 +18,19 @@ const CLIENTS: usize = 32;
 /// How long they call.
 const TIME: Duration = Duration::from_secs(3);
 
-async fn open(socket: &Path) -> Result<Client> {
+/// How often one call is timed.
+const TIMES: usize = 15;
+
+/// How many calls of a crowd wait for their replies at a time.
+const IN_FLIGHT: usize = 8;
+
+/// A client of the daemon behind that socket.
+pub(super) async fn open(socket: &Path) -> Result<Client> {
     let stream = UnixStream::connect(socket).await.context("cannot connect")?;
     let client = Client::over(rpc::Transport::unix(stream));
-    client.call::<AuthList>(&()).await?;
+    client.call::<p::AuthList>(&()).await?;
     client
-        .call::<ConnectOpen>(&ConnectOpenArgs {
+        .call::<p::ConnectOpen>(&ConnectOpenArgs {
             name: Some("qemu:///system".to_owned()),
             flags: 0,
         })
@@ -27,23 +38,25 @@ async fn open(socket: &Path) -> Result<Client> {
     Ok(client)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread()
+/// Runs what a client does.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?)
+        .build()?
+        .block_on(work)
 }
 
 /// Calls a second of many clients together.
 pub(super) fn calls(socket: &Path) -> Result<f64> {
     let socket = socket.to_owned();
-    runtime()?.block_on(async move {
+    block_on(async move {
         let mut tasks = Vec::new();
         for _ in 0..CLIENTS {
             let client = open(&socket).await?;
             tasks.push(tokio::spawn(async move {
                 let (start, mut count) = (Instant::now(), 0_u32);
                 while start.elapsed() < TIME {
-                    client.call::<ConnectGetLibVersion>(&()).await?;
+                    client.call::<p::ConnectGetLibVersion>(&()).await?;
                     count += 1;
                 }
                 Ok::<u32, anyhow::Error>(count)
@@ -57,23 +70,59 @@ pub(super) fn calls(socket: &Path) -> Result<f64> {
     })
 }
 
-/// Seconds that a list of all domains takes, the median of some.
-pub(super) fn list(socket: &Path) -> Result<f64> {
-    const TIMES: usize = 15;
-    let socket = socket.to_owned();
-    runtime()?.block_on(async move {
-        let client = open(&socket).await?;
-        let mut times = Vec::new();
-        for _ in 0..TIMES {
-            let start = Instant::now();
-            client
-                .call::<ConnectListAllDomains>(&ConnectListAllDomainsArgs {
-                    need_results: 1,
-                    flags: 0,
-                })
-                .await?;
-            times.push(start.elapsed().as_secs_f64());
+/// Seconds of one call, the median of some, with `pause` between two.
+async fn timed<P: Procedure>(client: &Client, args: &P::Args, pause: Duration) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..TIMES {
+        tokio::time::sleep(pause).await;
+        let start = Instant::now();
+        client.call::<P>(args).await?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    median(&times).context("nothing was measured")
+}
+
+/// Seconds that a list of all domains takes.
+pub(super) async fn list(client: &Client) -> Result<f64> {
+    let all = ConnectListAllDomainsArgs {
+        need_results: 1,
+        flags: 0,
+    };
+    timed::<p::ConnectListAllDomains>(client, &all, Duration::ZERO).await
+}
+
+/// Seconds that the figures of all domains take, with `pause` between two calls.
+pub(super) async fn stats(client: &Client, pause: Duration) -> Result<f64> {
+    let all = ConnectGetAllDomainStatsArgs {
+        doms: Vec::new(),
+        stats: 0,
+        flags: 0,
+    };
+    timed::<p::ConnectGetAllDomainStats>(client, &all, pause).await
+}
+
+/// Makes one call for each of `all`, some at a time.
+pub(super) async fn each<P>(client: &Arc<Client>, all: impl IntoIterator<Item = P::Args>) -> Result<()>
+where
+    P: Procedure,
+    P::Args: Send + Sync + 'static,
+    P::Ret: Send,
+{
+    let mut running = tokio::task::JoinSet::new();
+    for args in all {
+        if running.len() >= IN_FLIGHT
+            && let Some(done) = running.join_next().await
+        {
+            done??;
         }
-        super::median(&times).context("nothing was measured")
-    })
+        let client = Arc::clone(client);
+        running.spawn(async move {
+            client.call::<P>(&args).await?;
+            Ok::<(), anyhow::Error>(())
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(())
 }

@@ -5,8 +5,10 @@
 
 mod cold;
 mod daemons;
+mod growth;
 mod load;
 mod memory;
+mod running;
 mod start;
 
 use crate::packages::say;
@@ -149,6 +151,58 @@ const TABLE: &[Figure] = &[
         ("ms", 1e3),
         AtMost(20.0),
     ),
+    figure(
+        "running_start",
+        "start of each of 1,000 stand-ins",
+        ("ms", 1e3),
+        Told,
+    ),
+    figure(
+        "running_stats",
+        "figures of 1,000 running stand-ins, asked twice a second",
+        ("ms", 1e3),
+        AtMost(150.0),
+    ),
+    figure(
+        "running_stats_ceaseless",
+        "the same, asked without a pause",
+        ("ms", 1e3),
+        Told,
+    ),
+    figure(
+        "running_memory",
+        "memory of each running stand-in (RSS)",
+        ("kB", 1e-3),
+        AtMost(60.0),
+    ),
+    figure(
+        "adopted_memory",
+        "the same in the next daemon",
+        ("kB", 1e-3),
+        AtMost(60.0),
+    ),
+    figure(
+        "adoption",
+        "exec to the last answer of 1,000 adopted monitors",
+        ("s", 1.0),
+        AtMost(3.0),
+    ),
+    figure(
+        "growth_define",
+        "definition of one among 10,000, in times of one among 1,000",
+        ("x", 1.0),
+        AtMost(1.5),
+    ),
+    // What does not fit the processor's caches any more costs more each, in a list as anywhere.
+    figure("growth_list", "its share of a list", ("x", 1.0), AtMost(2.0)),
+    figure(
+        "growth_stats",
+        "its share of all figures",
+        ("x", 1.0),
+        AtMost(1.5),
+    ),
+    figure("growth_memory", "its memory", ("x", 1.0), AtMost(1.5)),
+    figure("growth_start", "its share of a start-up", ("x", 1.0), AtMost(1.5)),
     figure("binary", "the binary", ("MB", 1e-6), AtMost(10.0)),
 ];
 
@@ -161,41 +215,69 @@ fn note(values: &mut Values, name: &str, value: f64) {
     }
 }
 
-/// Runs the benchmark. `quick` leaves the large measurement out and takes one round.
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Calls, memory and starts, with few domains and with many.
+    Calls,
+    /// How costs grow with the number of domains.
+    Growth,
+    /// A thousand running guests.
+    Running,
+}
+
+/// Runs the benchmark, or a part of it. `quick` takes one round with few domains only.
 ///
 /// # Errors
 /// When a daemon does not run or a client fails.
-pub(crate) fn run(quick: bool) -> Result<()> {
+pub(crate) fn run(quick: bool, part: Option<Part>) -> Result<()> {
     say("* Building the release");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "-p", "virtqemud"])
+        .args(["build", "--release", "-p", "virtqemud", "-p", "qmp-standin"])
         .status();
     ensure!(built.context("cannot run cargo")?.success(), "the build failed");
-    let peer = daemons::peer_is_there();
-    if !peer {
-        say("* The peer is not measured: that needs libvirtd (package libvirt-daemon-system) and root");
-    }
+    let wanted = |one| part.map_or(!quick || one == Part::Calls, |part| part == one);
     let mut ours = Values::new();
     let mut theirs = Values::new();
-    let rounds = if quick { 1 } else { ROUNDS };
-    for round in 1..=rounds {
-        say(&format!("* Round {round} of {rounds}"));
-        measure(Kind::Ours, &mut ours, SMALL)?;
-        start::measure(&mut ours)?;
-        if peer {
-            measure(Kind::Peer, &mut theirs, SMALL)?;
-        }
+    if wanted(Part::Calls) {
+        calls(quick, &mut ours, &mut theirs)?;
     }
-    if !quick {
-        say("* 10,000 domains");
-        measure(Kind::Ours, &mut ours, LARGE)?;
-        if peer {
-            measure(Kind::Peer, &mut theirs, LARGE)?;
-        }
+    if wanted(Part::Growth) {
+        say("* From 100 to 10,000 domains");
+        growth::measure(&mut ours)?;
+    }
+    if wanted(Part::Running) {
+        say("* 1,000 running stand-ins");
+        running::measure(&mut ours)?;
     }
     let size = std::fs::metadata(daemons::binary()?)?.len();
     note(&mut ours, "binary", size as f64);
     tell(&ours, &theirs);
+    Ok(())
+}
+
+/// Both daemons in turn.
+fn calls(quick: bool, ours: &mut Values, theirs: &mut Values) -> Result<()> {
+    let peer = daemons::peer_is_there();
+    if !peer {
+        say("* The peer is not measured: that needs libvirtd (package libvirt-daemon-system) and root");
+    }
+    let rounds = if quick { 1 } else { ROUNDS };
+    for round in 1..=rounds {
+        say(&format!("* Round {round} of {rounds}"));
+        measure(Kind::Ours, ours, SMALL)?;
+        start::measure(ours)?;
+        if peer {
+            measure(Kind::Peer, theirs, SMALL)?;
+        }
+    }
+    if !quick {
+        say("* 10,000 domains");
+        measure(Kind::Ours, ours, LARGE)?;
+        if peer {
+            measure(Kind::Peer, theirs, LARGE)?;
+        }
+    }
     Ok(())
 }
 
@@ -236,7 +318,9 @@ fn measure(kind: Kind, values: &mut Values, domains: u32) -> Result<()> {
     let rss = memory::of(daemon.pid(), "Rss:")?;
     note(values, if large { "large_rss" } else { "loaded_rss" }, rss);
     if large {
-        note(values, "large_list_own", load::list(&daemon.socket())?);
+        let socket = daemon.socket();
+        let list = load::block_on(async { load::list(&load::open(&socket).await?).await })?;
+        note(values, "large_list_own", list);
         daemon.stop()?;
         note(values, "large_start", cold::first_reply(&mut daemon)?);
     } else {
