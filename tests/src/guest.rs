@@ -15,6 +15,12 @@ pub fn idle_domain(name: &str) -> String {
     )
 }
 
+/// The same with `program` in QEMU's place: see [`Instance::stand_in`].
+pub fn stand_in_domain(name: &str, program: &str) -> String {
+    let devices = format!("<devices><emulator>{program}</emulator>");
+    idle_domain(name).replace("<devices>", &devices)
+}
+
 /// A guest that boots Linux, with a disk, a network card and a screen.
 ///
 /// # Panics

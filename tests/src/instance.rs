@@ -17,8 +17,6 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub struct Instance {
     root: tempfile::TempDir,
     daemon: Option<Child>,
-    /// Where the log is written from.
-    starts: u32,
 }
 
 impl Instance {
@@ -32,11 +30,7 @@ impl Instance {
             .prefix("fv")
             .tempdir_in("/tmp")
             .expect("a temporary folder");
-        let mut instance = Self {
-            root,
-            daemon: None,
-            starts: 0,
-        };
+        let mut instance = Self { root, daemon: None };
         // Two daemons that look for a free port at the same moment may both find the same.
         let first = 6000 + (std::process::id() % 400) * 100 + NUMBER.fetch_add(10, Ordering::Relaxed) % 100;
         let config = instance.path("/etc/libvirt/qemu.conf");
@@ -90,7 +84,6 @@ impl Instance {
     /// When it cannot be started.
     pub fn spawn(&mut self) {
         assert!(self.daemon.is_none(), "the daemon runs already");
-        self.starts += 1;
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -217,6 +210,55 @@ impl Instance {
         path.display().to_string()
     }
 
+    /// Puts a stand-in for QEMU's monitor into the instance's folder, to be a domain's `<emulator>`; gives its path. What
+    /// QEMU can do it has the real one say. `script` is in the words of crate `qmp-standin`.
+    ///
+    /// # Panics
+    /// When it is not built or cannot be copied.
+    pub fn stand_in(&self, script: &str) -> String {
+        let program = self.root().join("standin");
+        fs::copy(binary("qmp-standin"), &program).expect("the stand-in");
+        self.file(
+            "standin.script",
+            &format!("probe-with /usr/bin/qemu-system-x86_64\n{script}\n"),
+        );
+        program.display().to_string()
+    }
+
+    /// What is left of runs that are over: status documents, pid files, folders and processes.
+    pub fn left_overs(&self) -> Vec<String> {
+        let entries = |path: &str| fs::read_dir(self.path(path)).into_iter().flatten().flatten();
+        let files = entries("/run/libvirt/qemu").filter(|entry| {
+            let path = entry.path();
+            path.extension()
+                .is_some_and(|kind| kind == "xml" || kind == "pid")
+        });
+        let folders = entries("/var/lib/libvirt/qemu")
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("domain-"));
+        let folders = folders.chain(entries("/run/libvirt/qemu/channel"));
+        let paths = files
+            .chain(folders)
+            .map(|entry| entry.path().display().to_string());
+        let guests = self.guests().into_iter().map(|pid| format!("process {pid}"));
+        paths.chain(guests).collect()
+    }
+
+    /// The most memory the daemon ever had in RAM, in KiB.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the daemon's state");
+        let peak = status.lines().find_map(|line| {
+            line.strip_prefix("VmHWM:")?
+                .trim()
+                .trim_end_matches(" kB")
+                .parse()
+                .ok()
+        });
+        peak.expect("the kernel tells it")
+    }
+
     /// Defines a domain.
     ///
     /// # Panics
@@ -268,18 +310,23 @@ fn eprintln_line(line: &str) {
     eprintln!("virtqemud| {line}");
 }
 
-/// The daemon's binary: beside the tests' own, where cargo builds every binary of the workspace.
+/// The daemon's binary.
 ///
 /// # Panics
 /// When it is not built.
 pub fn daemon() -> PathBuf {
+    binary("virtqemud")
+}
+
+/// A binary of the workspace: beside the tests' own, where cargo builds all of them.
+fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the test's own path");
     let folder = own.parent().and_then(Path::parent).expect("a target folder");
-    let daemon = folder.join("virtqemud");
+    let binary = folder.join(name);
     assert!(
-        daemon.exists(),
+        binary.exists(),
         "{} is not built: run cargo build --workspace",
-        daemon.display()
+        binary.display()
     );
-    daemon
+    binary
 }
