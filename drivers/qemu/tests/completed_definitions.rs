@@ -1,0 +1,160 @@
+//! What a definition looks like once it is defined, against what is expected.
+//!
+//! Documents and expectations lie beside the project; without them the test is skipped. Each document is completed with
+//! the replayed capabilities of one QEMU, and compared as the text it is written as:
+//! - as users write it, it becomes the expected one;
+//! - the expected one stays as it is: the hardware of a guest that exists never moves;
+//! - what is expected to be refused is refused.
+//!
+//! `completed_definitions.known` names the cases that differ, each with its part and reason; one more or one less fails
+//! the test.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+use driver_qemu::binary::{BinaryCaps, replay};
+use driver_qemu::prepare::{self, Facts};
+use host::Host;
+use model::domain::Domain;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+const KNOWN: &str = include_str!("completed_definitions.known");
+
+/// What the expectations were made on.
+const SUFFIX: &str = ".x86_64-latest";
+
+struct Ground {
+    caps: BinaryCaps,
+    facts: Facts,
+}
+
+impl Ground {
+    fn complete(&self, text: &str) -> Result<String, String> {
+        let mut domain = Domain::from_xml(text).map_err(|err| err.to_string())?;
+        prepare::complete(&mut domain, &self.caps, &self.facts).map_err(|err| err.to_string())?;
+        Ok(domain.to_xml())
+    }
+
+    fn becomes(&self, text: &str, expected: &str) -> Result<(), String> {
+        let found = self.complete(text).map_err(|err| format!("refused: {err}"))?;
+        let expected = Domain::from_xml(expected)
+            .map_err(|err| format!("the expected document: {err}"))?
+            .to_xml();
+        if found == expected {
+            return Ok(());
+        }
+        let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
+        let (lost, mut more) = (lines(&expected), lines(&found));
+        let mut differences = String::new();
+        for line in lost {
+            match more.iter().position(|other| *other == line) {
+                Some(at) => {
+                    more.remove(at);
+                }
+                None => writeln!(differences, "- {}", line.trim()).unwrap(),
+            }
+        }
+        more.iter()
+            .for_each(|line| writeln!(differences, "+ {}", line.trim()).unwrap());
+        if differences.is_empty() {
+            differences = "only the order differs\n".to_owned();
+        }
+        Err(differences)
+    }
+}
+
+#[test]
+fn definitions_are_completed_as_expected() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    if !corpus.is_dir() {
+        println!("skipped: no documents at {}", corpus.display());
+        return;
+    }
+    let replies = corpus.join("qemu-caps/caps_10.0.0_x86_64.replies");
+    let ground = Ground {
+        caps: replay::from_replies(&replies, Path::new("/usr/bin/qemu-system-x86_64")).unwrap(),
+        facts: Facts {
+            nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
+            host: Host::local(),
+        },
+    };
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(corpus.join("domain"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.sort();
+    let only = std::env::var("ONLY").ok();
+    let mut failed = BTreeMap::new();
+    let mut passed = BTreeMap::<&str, u32>::new();
+    for path in &cases {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let Some((name, kind)) = file.rsplit_once(SUFFIX) else {
+            continue;
+        };
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let input = read(&path.with_file_name(format!("{name}.xml")));
+        let mut note = |part: &'static str, outcome: Result<(), String>| match outcome {
+            Ok(()) => *passed.entry(part).or_default() += 1,
+            Err(reason) => {
+                failed.insert(format!("{part} {name}"), reason);
+            }
+        };
+        match kind {
+            ".xml" => {
+                let expected = read(path).unwrap();
+                note("unchanged", ground.becomes(&expected, &expected));
+                if let Some(input) = input {
+                    note("completed", ground.becomes(&input, &expected));
+                }
+            }
+            // With a document beside it, it is the start that is refused.
+            ".err" if !path.with_extension("xml").exists() => {
+                let Some(input) = input else { continue };
+                let refused = match ground.complete(&input) {
+                    Err(_) => Ok(()),
+                    Ok(_) => Err(format!("accepted, not refused: {}", read(path).unwrap().trim())),
+                };
+                note("refused", refused);
+            }
+            _ => {}
+        }
+    }
+    println!("as expected: {passed:?}; not: {}", failed.len());
+    if let Ok(report) = std::env::var("REPORT") {
+        let text: String = failed.iter().fold(String::new(), |mut text, (name, reason)| {
+            writeln!(text, "== {name}\n{reason}").unwrap();
+            text
+        });
+        std::fs::write(report, text).unwrap();
+    }
+    if only.is_some() {
+        failed
+            .iter()
+            .for_each(|(name, reason)| println!("{name}\n{reason}"));
+        return;
+    }
+    let listed: BTreeSet<&str> = KNOWN
+        .lines()
+        .filter_map(|line| line.split_once(": ").map(|(case, _)| case))
+        .collect();
+    let new: Vec<String> = failed
+        .iter()
+        .filter(|(case, _)| !listed.contains(case.as_str()))
+        .map(|(case, reason)| format!("{case}:\n{reason}"))
+        .collect();
+    let mended: Vec<&&str> = listed
+        .iter()
+        .filter(|case| !failed.contains_key(**case))
+        .collect();
+    assert!(
+        new.is_empty(),
+        "{} cases differ and are not listed:\n{}",
+        new.len(),
+        new.join("\n")
+    );
+    assert!(mended.is_empty(), "listed, but as expected now: {mended:?}");
+}
