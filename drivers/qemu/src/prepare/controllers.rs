@@ -9,6 +9,7 @@ use model::domain::devices::controller::{
     ControllerKind, ControllerType, PciController, PciModel, ScsiModel, UsbModel,
 };
 use model::domain::devices::{Address, Controller, Devices};
+use std::collections::BTreeSet;
 
 /// Adds what is missing and settles models that the document leaves open.
 pub(super) fn complete(domain: &mut Domain, machine: &Machine, caps: &BinaryCaps) -> Result<()> {
@@ -45,10 +46,8 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, caps: &BinaryCaps
             }
         }
     }
-    for (bus, highest) in needed(devices) {
-        for index in 0..=highest {
-            add(devices, bus, index);
-        }
+    for (bus, index) in needed(devices) {
+        add(devices, bus, index);
     }
     for controller in &mut devices.controllers {
         settle(controller, machine, caps)?;
@@ -98,14 +97,10 @@ fn is_companion(controller: &Controller) -> bool {
     )
 }
 
-/// The kinds of controllers that devices name in their addresses, each with its highest number.
-fn needed(devices: &Devices) -> Vec<(ControllerType, u32)> {
+/// The controllers that devices hang on. Drives' controllers are there without gaps up to the highest.
+fn needed(devices: &Devices) -> BTreeSet<(ControllerType, u32)> {
     use model::domain::devices::disk::DiskBus;
-    let mut found: Vec<(ControllerType, u32)> = Vec::new();
-    let mut need = |bus: ControllerType, index: u32| match found.iter_mut().find(|(known, _)| *known == bus) {
-        Some((_, highest)) => *highest = (*highest).max(index),
-        None => found.push((bus, index)),
-    };
+    let mut found = BTreeSet::new();
     for (wanted, bus) in [
         (DiskBus::Ide, ControllerType::Ide),
         (DiskBus::Scsi, ControllerType::Scsi),
@@ -118,7 +113,7 @@ fn needed(devices: &Devices) -> Vec<(ControllerType, u32)> {
             .filter(|disk| disk.target.bus == Some(wanted))
         {
             if let Some(Address::Drive(at)) = disk.info.address.as_ref() {
-                need(bus, at.controller);
+                found.extend((0..=at.controller).map(|index| (bus, index)));
             }
         }
     }
@@ -128,21 +123,30 @@ fn needed(devices: &Devices) -> Vec<(ControllerType, u32)> {
                 Some(Address::VirtioSerial(at)) => at.controller,
                 _ => 0,
             };
-            need(ControllerType::VirtioSerial, index);
+            found.insert((ControllerType::VirtioSerial, index));
         }
     }
     for console in &devices.consoles {
         if console.target.as_ref().and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio) {
-            need(ControllerType::VirtioSerial, 0);
+            let index = match console.info.address.as_ref() {
+                Some(Address::VirtioSerial(at)) => at.controller,
+                _ => 0,
+            };
+            found.insert((ControllerType::VirtioSerial, index));
         }
     }
-    if !devices.smartcards.is_empty() {
-        need(ControllerType::Ccid, 0);
+    for reader in &devices.smartcards {
+        let index = match reader.info.address.as_ref() {
+            Some(Address::Ccid(at)) => at.controller,
+            _ => 0,
+        };
+        found.insert((ControllerType::Ccid, index));
     }
     found
 }
 
-fn add(devices: &mut Devices, bus: ControllerType, index: u32) {
+/// Adds a controller, unless it is there.
+pub(super) fn add(devices: &mut Devices, bus: ControllerType, index: u32) {
     if devices.controllers_of(bus).any(|one| one.index == Some(index)) {
         return;
     }

@@ -9,14 +9,16 @@ use model::domain::devices::audio::{Audio, AudioType};
 use model::domain::devices::chardev::{
     Console, ConsoleTarget, ConsoleTargetType, SerialModel, SerialTarget, SerialTargetModel, SerialTargetType,
 };
-use model::domain::devices::disk::{DiskDevice, DiskDriver};
+use model::domain::devices::disk::{DiskCache, DiskDevice, DiskDriver, Tray};
 use model::domain::devices::disk_source::StorageFormat;
+use model::domain::devices::disk_source::{DiskSource, EncryptionEngine};
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::input::{InputBus, InputType};
-use model::domain::devices::interface::{InterfaceMac, InterfaceModel};
+use model::domain::devices::interface::{InterfaceKind, InterfaceMac, InterfaceModel};
 use model::domain::devices::memballoon::BalloonModel;
+use model::domain::devices::rng::RngBackend;
 use model::domain::devices::video::{VideoModel, VideoType};
-use model::domain::devices::watchdog::{WatchdogAction, WatchdogModel};
+use model::domain::devices::watchdog::{PanicModel, WatchdogAction, WatchdogModel};
 use model::domain::devices::{CharSource, DeviceInfo, Devices, Graphics, Input, MemBalloon, Video, Watchdog};
 use xml::YesNo;
 
@@ -32,6 +34,14 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
     audio(devices);
     videos(devices);
     watchdogs(devices, machine);
+    for panic in &mut devices.panics {
+        panic.model.get_or_insert(PanicModel::Isa);
+    }
+    for rng in &mut devices.rngs {
+        if let RngBackend::Random { path } = &mut rng.backend {
+            path.get_or_insert_with(|| "/dev/random".to_owned());
+        }
+    }
     devices
         .memballoon
         .get_or_insert_with(|| MemBalloon::new(BalloonModel::Virtio));
@@ -46,7 +56,23 @@ fn disks(devices: &mut Devices) {
         }
         let driver = disk.driver.get_or_insert_with(DiskDriver::default);
         driver.name.get_or_insert_with(|| "qemu".to_owned());
-        driver.format.get_or_insert(StorageFormat::Raw);
+        // What a pool's volume is, its pool tells.
+        if !matches!(disk.source, DiskSource::Volume { .. }) {
+            driver.format.get_or_insert(StorageFormat::Raw);
+        }
+        driver.cache = driver.cache.filter(|cache| *cache != DiskCache::Default);
+        disk.target.tray = disk.target.tray.filter(|tray| *tray != Tray::Closed);
+        for encryption in [
+            disk.encryption.as_mut(),
+            disk.source
+                .details_mut()
+                .and_then(|details| details.encryption.as_mut()),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            encryption.engine.get_or_insert(EncryptionEngine::Qemu);
+        }
     }
 }
 
@@ -54,9 +80,12 @@ fn interfaces(devices: &mut Devices) {
     for interface in &mut devices.interfaces {
         let mac = interface.mac.get_or_insert_with(InterfaceMac::default);
         mac.address.get_or_insert_with(random_mac);
-        interface.model.get_or_insert_with(|| InterfaceModel {
-            kind: "rtl8139".to_owned(),
-        });
+        // A passed-through card is what it is.
+        if !matches!(interface.kind, InterfaceKind::Hostdev { .. }) {
+            interface.model.get_or_insert_with(|| InterfaceModel {
+                kind: "rtl8139".to_owned(),
+            });
+        }
     }
 }
 
@@ -166,11 +195,12 @@ fn consoles(devices: &mut Devices) {
 
 /// The board has a PS/2 mouse and keyboard.
 fn inputs(devices: &mut Devices, machine: &Machine) {
-    for input in &mut devices.inputs {
+    // The host's own devices hang on no bus.
+    let on_bus = |input: &&mut Input| input.kind != InputType::Evdev;
+    for input in devices.inputs.iter_mut().filter(on_bus) {
         let default = match input.kind {
             InputType::Tablet => InputBus::Usb,
             InputType::Passthrough => InputBus::Virtio,
-            InputType::Evdev => InputBus::None,
             _ if machine.board == Board::Bare => InputBus::Usb,
             _ => InputBus::Ps2,
         };
@@ -209,6 +239,20 @@ fn graphics(devices: &mut Devices) {
                     vnc.autoport.get_or_insert(YesNo::No);
                 }
                 listen(&mut vnc.listens, &mut vnc.listen);
+                if let Some(Listen::Socket { socket: Some(socket) }) = vnc.listens.first() {
+                    vnc.socket = Some(socket.clone());
+                }
+            }
+            Graphics::Spice(spice)
+                if spice.port.is_none()
+                    && spice.tls_port.is_none()
+                    && spice.autoport != Some(YesNo::Yes)
+                    && spice.listens.is_empty()
+                    && spice.listen.is_none() =>
+            {
+                // Without a port there is nowhere to listen.
+                spice.autoport = None;
+                spice.listens.push(Listen::None);
             }
             Graphics::Spice(spice) => {
                 if spice.port.is_none() && spice.tls_port.is_none() && !on_socket(&spice.listens) {
@@ -244,11 +288,12 @@ fn audio(devices: &mut Devices) {
     if !devices.audios.is_empty() {
         return;
     }
-    let spice = devices
-        .graphics
-        .iter()
-        .any(|server| matches!(server, Graphics::Spice(_)));
-    let kind = if spice { AudioType::Spice } else { AudioType::None };
+    let kind = match devices.graphics.first() {
+        Some(Graphics::Spice(_)) => AudioType::Spice,
+        None | Some(Graphics::Vnc(_)) => AudioType::None,
+        // Whoever shows the screen brings the sound as well.
+        Some(_) => return,
+    };
     devices.audios.push(new_audio(kind));
 }
 
@@ -280,9 +325,7 @@ fn videos(devices: &mut Devices) {
         if !matches!(model.kind, VideoType::Ramfb) {
             model.heads.get_or_insert(1);
         }
-        if index == 0 {
-            model.primary = Some(YesNo::Yes);
-        }
+        model.primary = (index == 0).then_some(YesNo::Yes);
     }
 }
 

@@ -4,7 +4,9 @@ use super::Facts;
 use crate::binary::{Accel, BinaryCaps};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
-use model::domain::cpu::{Cpu, CpuCheck, CpuMatch, CpuMode, CpuModel, Fallback};
+use model::domain::cpu::{CpuCheck, CpuMatch, CpuMode, CpuModel, Fallback};
+use model::domain::features::HypervMode;
+use xml::YesNo;
 
 /// What the choice of devices hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) ->
         )));
     }
     boot(domain);
+    features(domain);
     firmware(domain, facts)?;
     cpu(domain, accel, caps);
     domain
@@ -145,6 +148,22 @@ fn firmware(domain: &mut Domain, facts: &Facts) -> Result<()> {
     Ok(())
 }
 
+/// Features whose kind is left open.
+fn features(domain: &mut Domain) {
+    if let Some(hyperv) = domain
+        .features
+        .as_deref_mut()
+        .and_then(|features| features.hyperv.as_deref_mut())
+    {
+        hyperv.mode.get_or_insert(HypervMode::Custom);
+    }
+    if let Some(menu) = domain.os.boot_menu.as_mut()
+        && menu.enable == Some(YesNo::No)
+    {
+        menu.timeout = None;
+    }
+}
+
 /// The processor where the document says nothing or half.
 fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
     let machine = domain.os.r#type.machine.as_deref().unwrap_or_default();
@@ -152,45 +171,63 @@ fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
         .accel(accel)
         .and_then(|offers| offers.machine(machine))
         .and_then(|machine| machine.default_cpu.clone());
-    let cpu = match domain.cpu.as_deref_mut() {
-        Some(cpu) => cpu,
-        None => {
-            let Some(name) = default.and_then(|name| name.split("-x86_64-cpu").next().map(str::to_owned))
-            else {
-                return;
-            };
-            let model = CpuModel {
-                fallback: Some(Fallback::Forbid),
-                vendor_id: None,
-                name: Some(name),
-            };
-            domain.cpu = Some(Box::new(Cpu {
-                mode: Some(CpuMode::Custom),
-                r#match: Some(CpuMatch::Exact),
-                check: Some(CpuCheck::None),
-                model: Some(model),
-                ..Cpu::default()
-            }));
-            return;
-        }
+    let default = default.and_then(|name| name.split("-x86_64-cpu").next().map(str::to_owned));
+    let named = domain
+        .cpu
+        .as_deref()
+        .is_some_and(|cpu| cpu.mode.is_some() || cpu.model.is_some());
+    if !named && let Some(name) = default {
+        // A topology alone says nothing of the model.
+        let cpu = domain.cpu.get_or_insert_default();
+        cpu.mode = Some(CpuMode::Custom);
+        cpu.r#match = Some(CpuMatch::Exact);
+        cpu.check = Some(CpuCheck::None);
+        cpu.model = Some(CpuModel {
+            fallback: Some(Fallback::Forbid),
+            vendor_id: None,
+            name: Some(name),
+        });
+    }
+    let Some(cpu) = domain.cpu.as_deref_mut() else {
+        return;
     };
+    if let Some(topology) = cpu.topology.as_mut() {
+        topology.dies.get_or_insert(1);
+        topology.clusters.get_or_insert(1);
+    }
     if cpu.mode.is_none() && cpu.model.is_some() {
         cpu.mode = Some(CpuMode::Custom);
     }
     match cpu.mode {
         Some(CpuMode::Custom) => {
             cpu.r#match.get_or_insert(CpuMatch::Exact);
-            cpu.check.get_or_insert(CpuCheck::Partial);
+            // Emulation gives what it can, and always has.
+            cpu.check.get_or_insert(match accel {
+                Accel::Tcg => CpuCheck::None,
+                Accel::Kvm => CpuCheck::Partial,
+            });
             if let Some(model) = cpu.model.as_mut() {
                 model.fallback.get_or_insert(Fallback::Allow);
             }
         }
         Some(CpuMode::HostModel) => {
             cpu.check.get_or_insert(CpuCheck::Partial);
+            // There is no other model to fall back to.
+            cpu.model = cpu.model.take().and_then(|model| {
+                let vendor_id = model.vendor_id?;
+                Some(CpuModel {
+                    fallback: None,
+                    vendor_id: Some(vendor_id),
+                    name: None,
+                })
+            });
         }
-        Some(CpuMode::HostPassthrough | CpuMode::Maximum) => {
+        Some(CpuMode::HostPassthrough) => {
             cpu.check.get_or_insert(CpuCheck::None);
             cpu.migratable.get_or_insert(xml::OnOff::On);
+        }
+        Some(CpuMode::Maximum) => {
+            cpu.check.get_or_insert(CpuCheck::None);
         }
         None => {}
     }

@@ -2,87 +2,114 @@
 
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
-use model::domain::devices::address::{UsbAddress, UsbPort, VirtioSerialAddress};
+use model::domain::devices::address::{CcidAddress, UsbAddress, UsbPort, VirtioSerialAddress};
 use model::domain::devices::chardev::{ChannelTarget, ConsoleTargetType};
-use model::domain::devices::controller::{ControllerKind, UsbModel};
+use model::domain::devices::controller::{ControllerKind, ControllerType, UsbModel};
 use model::domain::devices::disk::DiskBus;
 use model::domain::devices::input::InputBus;
-use model::domain::devices::{Address, DeviceInfo, Devices};
+use model::domain::devices::{Address, DeviceInfo, Devices, Hub};
 use std::collections::BTreeSet;
 
-/// Gives a port to every device that needs one.
+/// Gives a port to every device that needs one. What is missing of controllers and hubs for that is added.
 pub(super) fn assign(domain: &mut Domain) -> Result<()> {
     virtio_serial(&mut domain.devices)?;
+    smartcards(&mut domain.devices);
     usb(&mut domain.devices)
 }
 
-/// Port 0 of the first controller belongs to the console that is a whole device.
+/// Readers without a place get the next free slot of the first controller.
+fn smartcards(devices: &mut Devices) {
+    let mut taken: BTreeSet<(u32, u32)> = BTreeSet::new();
+    for reader in &devices.smartcards {
+        if let Some(Address::Ccid(at)) = reader.info.address.as_ref() {
+            taken.insert((at.controller, at.slot));
+        }
+    }
+    for reader in devices
+        .smartcards
+        .iter_mut()
+        .filter(|reader| reader.info.address.is_none())
+    {
+        let slot = (0..).find(|slot| !taken.contains(&(0, *slot))).unwrap_or(0);
+        taken.insert((0, slot));
+        reader.info.address = Some(Address::Ccid(CcidAddress { controller: 0, slot }));
+    }
+}
+
+/// Channels get a port; consoles take what QEMU gives them. Port 0 of the first controller belongs to the console that is
+/// a whole device.
 fn virtio_serial(devices: &mut Devices) -> Result<()> {
     /// Ports of a controller that names no number.
     const PORTS: u32 = 31;
-    let controllers: Vec<(u32, u32)> = devices
-        .controllers
-        .iter()
-        .filter_map(|controller| match controller.kind {
-            ControllerKind::VirtioSerial { ports, .. } => {
-                Some((controller.index.unwrap_or(0), ports.unwrap_or(PORTS)))
-            }
-            _ => None,
-        })
-        .collect();
     let mut taken = BTreeSet::new();
-    let consoles = devices.consoles.iter_mut().filter(|console| {
+    let consoles = devices.consoles.iter().filter(|console| {
         console.target.as_ref().and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio)
     });
+    let consoles = consoles.map(|console| &console.info);
+    let channels = devices
+        .channels
+        .iter()
+        .filter(|channel| matches!(channel.target, ChannelTarget::Virtio { .. }));
+    let mut wanting = 0;
+    for (info, is_channel) in consoles
+        .map(|info| (info, false))
+        .chain(channels.map(|channel| (&channel.info, true)))
+    {
+        match info.address.as_ref() {
+            Some(Address::VirtioSerial(at)) if at.port != 0 => {
+                if !taken.insert((at.controller, at.port)) {
+                    let text = format!(
+                        "virtio serial port {} on controller {} is already occupied",
+                        at.port, at.controller
+                    );
+                    return Err(Error::new(Code::XmlError, ErrorDomain::Domain, text));
+                }
+            }
+            Some(Address::VirtioSerial(_)) | None if is_channel => wanting += 1,
+            _ => {}
+        }
+    }
+    let free = |devices: &Devices| -> Vec<(u32, u32)> {
+        let controllers = devices.controllers.iter().filter_map(|one| match one.kind {
+            ControllerKind::VirtioSerial { ports, .. } => {
+                Some((one.index.unwrap_or(0), ports.unwrap_or(PORTS)))
+            }
+            _ => None,
+        });
+        let mut controllers: Vec<_> = controllers.collect();
+        controllers.sort_unstable();
+        let all = controllers
+            .into_iter()
+            .flat_map(|(controller, ports)| (1..ports).map(move |port| (controller, port)));
+        all.filter(|place| !taken.contains(place)).collect()
+    };
+    let mut places = free(devices);
+    while places.len() < wanting {
+        let next = devices
+            .controllers_of(ControllerType::VirtioSerial)
+            .filter_map(|one| one.index)
+            .max()
+            .map_or(0, |last| last.saturating_add(1));
+        super::controllers::add(devices, ControllerType::VirtioSerial, next);
+        places = free(devices);
+    }
     let channels = devices
         .channels
         .iter_mut()
         .filter(|channel| matches!(channel.target, ChannelTarget::Virtio { .. }));
-    let mut consoles: Vec<&mut DeviceInfo> = consoles.map(|console| &mut console.info).collect();
-    let mut channels: Vec<&mut DeviceInfo> = channels.map(|channel| &mut channel.info).collect();
-    for info in consoles.iter().chain(channels.iter()) {
-        if let Some(Address::VirtioSerial(at)) = info.address.as_ref()
-            && at.port != 0
-            && !taken.insert((at.controller, at.port))
-        {
-            let text = format!(
-                "virtio serial port {} on controller {} is already occupied",
-                at.port, at.controller
-            );
-            return Err(Error::new(Code::XmlError, ErrorDomain::Domain, text));
-        }
-    }
-    let mut next = |first: u32| -> Option<VirtioSerialAddress> {
-        let (controller, port) = controllers.iter().find_map(|(controller, ports)| {
-            let first = if *controller == 0 { first } else { first.min(1) };
-            (first..*ports)
-                .find(|port| !taken.contains(&(*controller, *port)))
-                .map(|port| (*controller, port))
-        })?;
-        taken.insert((controller, port));
-        Some(VirtioSerialAddress {
-            controller,
-            bus: 0,
-            port,
-        })
-    };
-    let full = || {
-        Error::new(
-            Code::XmlError,
-            ErrorDomain::Domain,
-            "<channel>: no virtio-serial port is free",
-        )
-    };
-    for (first, infos) in [(0, &mut consoles), (1, &mut channels)] {
-        for info in infos.iter_mut() {
-            let open = match info.address.as_ref() {
-                None => true,
-                Some(Address::VirtioSerial(at)) => at.port == 0 && first == 1,
-                Some(_) => false,
-            };
-            if open {
-                info.address = Some(Address::VirtioSerial(next(first).ok_or_else(full)?));
-            }
+    let mut places = places.into_iter();
+    for channel in channels {
+        let open = match channel.info.address.as_ref() {
+            None => true,
+            Some(Address::VirtioSerial(at)) => at.port == 0,
+            Some(_) => false,
+        };
+        if open && let Some((controller, port)) = places.next() {
+            channel.info.address = Some(Address::VirtioSerial(VirtioSerialAddress {
+                controller,
+                bus: 0,
+                port,
+            }));
         }
     }
     Ok(())
@@ -100,21 +127,40 @@ fn usb_ports(model: Option<UsbModel>, ports: Option<u32>) -> u32 {
     }
 }
 
-fn usb(devices: &mut Devices) -> Result<()> {
-    let mut buses: Vec<(u32, u32)> = Vec::new();
-    for controller in &devices.controllers {
-        if let ControllerKind::Usb { model, ports } = controller.kind {
-            let companion = matches!(
-                model,
-                Some(UsbModel::Ich9Uhci1 | UsbModel::Ich9Uhci2 | UsbModel::Ich9Uhci3)
-            );
-            if model != Some(UsbModel::None) && !companion {
-                buses.push((controller.index.unwrap_or(0), usb_ports(model, ports)));
-            }
-        }
+/// Ports of a hub as QEMU makes it.
+const HUB_PORTS: u32 = 8;
+
+/// The ports of a controller, or of a hub behind one.
+struct UsbPorts {
+    bus: u32,
+    /// The way from the controller to the hub.
+    path: Vec<u32>,
+    count: u32,
+}
+
+impl UsbPorts {
+    fn all(&self) -> impl Iterator<Item = (u32, Vec<u32>)> {
+        (1..=self.count).map(|port| {
+            let mut path = self.path.clone();
+            path.push(port);
+            (self.bus, path)
+        })
     }
+}
+
+fn usb_place(info: &DeviceInfo) -> Option<(u32, Vec<u32>)> {
+    match info.address.as_ref() {
+        Some(Address::Usb(UsbAddress {
+            bus,
+            port: Some(UsbPort(path)),
+        })) => Some((*bus, path.clone())),
+        _ => None,
+    }
+}
+
+/// Every USB device but hubs.
+fn usb_devices(devices: &mut Devices) -> Vec<&mut DeviceInfo> {
     let mut infos: Vec<&mut DeviceInfo> = Vec::new();
-    infos.extend(devices.hubs.iter_mut().map(|hub| &mut hub.info));
     infos.extend(
         devices
             .disks
@@ -130,43 +176,102 @@ fn usb(devices: &mut Devices) -> Result<()> {
             .map(|input| &mut input.info),
     );
     infos.extend(devices.redirdevs.iter_mut().map(|redirdev| &mut redirdev.info));
-    let mut taken: BTreeSet<(u32, u32)> = BTreeSet::new();
-    for info in &infos {
-        if let Some(Address::Usb(UsbAddress {
-            bus,
-            port: Some(UsbPort(path)),
-        })) = info.address.as_ref()
-            && let [port] = path.as_slice()
-        {
-            taken.insert((*bus, *port));
+    infos
+}
+
+fn usb(devices: &mut Devices) -> Result<()> {
+    let mut ports = Vec::new();
+    for controller in &devices.controllers {
+        if let ControllerKind::Usb { model, ports: count } = controller.kind {
+            let companion = matches!(
+                model,
+                Some(UsbModel::Ich9Uhci1 | UsbModel::Ich9Uhci2 | UsbModel::Ich9Uhci3)
+            );
+            if model != Some(UsbModel::None) && !companion {
+                ports.push(UsbPorts {
+                    bus: controller.index.unwrap_or(0),
+                    path: Vec::new(),
+                    count: usb_ports(model, count),
+                });
+            }
         }
     }
-    for info in infos {
-        let wanted = match info.address.as_ref() {
-            None => None,
-            Some(Address::Usb(at)) if at.port.is_none() => Some(at.bus),
-            Some(_) => continue,
+    let mut taken: BTreeSet<(u32, Vec<u32>)> = devices
+        .hubs
+        .iter()
+        .filter_map(|hub| usb_place(&hub.info))
+        .collect();
+    ports.extend(taken.iter().map(|(bus, path)| UsbPorts {
+        bus: *bus,
+        path: path.clone(),
+        count: HUB_PORTS,
+    }));
+    let wanting = |info: &DeviceInfo| match info.address.as_ref() {
+        None => true,
+        Some(Address::Usb(at)) => at.port.is_none(),
+        Some(_) => false,
+    };
+    let mut open = 0;
+    for info in usb_devices(devices) {
+        taken.extend(usb_place(info));
+        open += usize::from(wanting(info));
+    }
+    let unplaced = devices.hubs.iter().filter(|hub| wanting(&hub.info)).count();
+    let free = |ports: &[UsbPorts], taken: &BTreeSet<_>| {
+        let all = ports.iter().flat_map(UsbPorts::all);
+        all.filter(|place| !taken.contains(place)).count()
+    };
+    // Each hub takes one port and brings its own.
+    let mut room = free(&ports, &taken).saturating_add(unplaced * (HUB_PORTS as usize - 1));
+    while room < open && room > 0 {
+        devices.hubs.push(Hub::usb());
+        room += HUB_PORTS as usize - 1;
+    }
+    for at in 0..devices.hubs.len() {
+        let Some(hub) = devices.hubs.get_mut(at).filter(|hub| wanting(&hub.info)) else {
+            continue;
         };
-        let free = buses
-            .iter()
-            .filter(|(bus, _)| wanted.is_none_or(|wanted| wanted == *bus))
-            .find_map(|(bus, ports)| {
-                (1..=*ports)
-                    .find(|port| !taken.contains(&(*bus, *port)))
-                    .map(|port| (*bus, port))
-            });
-        let (bus, port) = free.ok_or_else(|| {
-            Error::new(
-                Code::XmlError,
-                ErrorDomain::Domain,
-                "no USB port is free for a device; add a USB hub or controller",
-            )
-        })?;
-        taken.insert((bus, port));
-        info.address = Some(Address::Usb(UsbAddress {
+        let (bus, path) = usb_port(&mut hub.info, &ports, &mut taken)?;
+        ports.push(UsbPorts {
             bus,
-            port: Some(UsbPort(vec![port])),
-        }));
+            path,
+            count: HUB_PORTS,
+        });
+    }
+    for info in usb_devices(devices) {
+        if wanting(info) {
+            usb_port(info, &ports, &mut taken)?;
+        }
     }
     Ok(())
+}
+
+/// Gives a device the first free port, of its bus where it names one.
+fn usb_port(
+    info: &mut DeviceInfo,
+    ports: &[UsbPorts],
+    taken: &mut BTreeSet<(u32, Vec<u32>)>,
+) -> Result<(u32, Vec<u32>)> {
+    let wanted = match info.address.as_ref() {
+        Some(Address::Usb(at)) => Some(at.bus),
+        _ => None,
+    };
+    let place = ports
+        .iter()
+        .filter(|ports| wanted.is_none_or(|wanted| wanted == ports.bus))
+        .flat_map(UsbPorts::all)
+        .find(|place| !taken.contains(place));
+    let place = place.ok_or_else(|| {
+        Error::new(
+            Code::XmlError,
+            ErrorDomain::Domain,
+            "no USB port is free for a device; add a USB hub or controller",
+        )
+    })?;
+    taken.insert(place.clone());
+    info.address = Some(Address::Usb(UsbAddress {
+        bus: place.0,
+        port: Some(UsbPort(place.1.clone())),
+    }));
+    Ok(place)
 }

@@ -109,6 +109,16 @@ pub struct Hub {
     pub info: DeviceInfo,
 }
 
+impl Hub {
+    /// A USB hub without a place.
+    pub fn usb() -> Self {
+        Self {
+            kind: HubType::Usb,
+            info: DeviceInfo::default(),
+        }
+    }
+}
+
 /// Kinds of hubs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
 pub enum HubType {
