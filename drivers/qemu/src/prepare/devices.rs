@@ -7,7 +7,8 @@ use model::Mac;
 use model::domain::Domain;
 use model::domain::devices::audio::{Audio, AudioType};
 use model::domain::devices::chardev::{
-    Console, ConsoleTarget, ConsoleTargetType, SerialModel, SerialTarget, SerialTargetModel, SerialTargetType,
+    ChannelTarget, Console, ConsoleTarget, ConsoleTargetType, SerialModel, SerialTarget, SerialTargetModel,
+    SerialTargetType,
 };
 use model::domain::devices::disk::{DiskCache, DiskDevice, DiskDriver, Tray};
 use model::domain::devices::disk_source::StorageFormat;
@@ -29,6 +30,12 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
     interfaces(devices);
     serials(devices);
     consoles(devices);
+    for channel in &mut devices.channels {
+        // Whether somebody listens is only true of a run.
+        if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
+            *state = None;
+        }
+    }
     inputs(devices, machine);
     graphics(devices);
     audio(devices);

@@ -191,6 +191,12 @@ fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
     let Some(cpu) = domain.cpu.as_deref_mut() else {
         return;
     };
+    if let Some(numa) = cpu.numa.as_mut() {
+        for (cell, id) in numa.cells.iter_mut().zip(0..) {
+            cell.id.get_or_insert(id);
+        }
+        numa.cells.sort_by_key(|cell| cell.id);
+    }
     if let Some(topology) = cpu.topology.as_mut() {
         topology.dies.get_or_insert(1);
         topology.clusters.get_or_insert(1);

@@ -13,6 +13,7 @@ mod drive_addresses;
 mod firmware;
 mod machine;
 mod nodes;
+mod order;
 mod pci;
 mod port_addresses;
 mod validate;
@@ -41,12 +42,15 @@ pub fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result
         domain.uuid = Some(uuid::Uuid::new_v4());
     }
     let machine = machine::complete(domain, caps, facts)?;
+    order::disks(domain);
     validate::before(domain, &machine)?;
     devices::complete(domain, &machine, facts)?;
     drive_addresses::assign(domain, &machine)?;
     controllers::complete(domain, &machine, caps)?;
     port_addresses::assign(domain)?;
+    order::controllers(&mut domain.devices);
     pci::assign(domain, &machine)?;
+    order::controllers(&mut domain.devices);
     validate::after(domain)
 }
 

@@ -57,7 +57,8 @@ fn virtio_serial(devices: &mut Devices) -> Result<()> {
     {
         match info.address.as_ref() {
             Some(Address::VirtioSerial(at)) if at.port != 0 => {
-                if !taken.insert((at.controller, at.port)) {
+                let free = taken.insert((at.controller, at.port));
+                if !free {
                     let text = format!(
                         "virtio serial port {} on controller {} is already occupied",
                         at.port, at.controller

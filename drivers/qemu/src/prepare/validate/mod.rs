@@ -1,4 +1,8 @@
-//! Combinations that no machine can have.
+//! Combinations that no machine can have: a file a subject.
+
+mod devices;
+mod disk;
+mod processor;
 
 use super::machine::{Board, Machine};
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -6,8 +10,12 @@ use model::domain::Domain;
 use model::domain::devices::disk::DiskBus;
 use std::collections::BTreeSet;
 
-fn unsupported(text: String) -> Error {
+fn unsupported(text: impl Into<String>) -> Error {
     Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text)
+}
+
+fn wrong(text: impl Into<String>) -> Error {
+    Error::new(Code::XmlError, ErrorDomain::Domain, text)
 }
 
 /// What can be told before anything is added.
@@ -31,6 +39,9 @@ pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
             )));
         }
     }
+    disk::check(domain)?;
+    processor::check(domain)?;
+    devices::check(domain, machine)?;
     let mut indexes = BTreeSet::new();
     for controller in &domain.devices.controllers {
         if let Some(index) = controller.index
@@ -68,6 +79,7 @@ pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
 
 /// What can be told once everything has its place.
 pub(super) fn after(domain: &Domain) -> Result<()> {
+    disk::places(domain)?;
     let mut aliases = BTreeSet::new();
     let mut twice = None;
     domain.devices.for_each_info(|kind, _, info| {
