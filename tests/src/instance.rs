@@ -17,6 +17,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub struct Instance {
     root: tempfile::TempDir,
     daemon: Option<Child>,
+    /// Whether the daemon has a network of its own.
+    own_network: bool,
 }
 
 impl Instance {
@@ -25,12 +27,28 @@ impl Instance {
     /// # Panics
     /// When it does not.
     pub fn start() -> Self {
+        Self::with_network(false)
+    }
+
+    /// The same in a network name space of its own, which only root can make: nothing is done to the host's.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub fn start_in_own_network() -> Self {
+        Self::with_network(true)
+    }
+
+    fn with_network(own_network: bool) -> Self {
         // Sockets below it have to stay within 108 bytes.
         let root = tempfile::Builder::new()
             .prefix("fv")
             .tempdir_in("/tmp")
             .expect("a temporary folder");
-        let mut instance = Self { root, daemon: None };
+        let mut instance = Self {
+            root,
+            daemon: None,
+            own_network,
+        };
         // Two daemons that look for a free port at the same moment may both find the same.
         let first = 6000 + (std::process::id() % 400) * 100 + NUMBER.fetch_add(10, Ordering::Relaxed) % 100;
         let config = instance.path("/etc/libvirt/qemu.conf");
@@ -91,7 +109,14 @@ impl Instance {
             .expect("the daemon's log");
         let root = self.root().join("root");
         fs::create_dir_all(&root).expect("the instance's root");
-        let daemon = Command::new(daemon())
+        let mut command = if self.own_network {
+            let mut command = Command::new("unshare");
+            command.arg("--net").arg(daemon());
+            command
+        } else {
+            Command::new(daemon())
+        };
+        let daemon = command
             .arg("--verbose")
             .env("FERROVIRT_ROOT", &root)
             .stdin(Stdio::null())
@@ -257,6 +282,17 @@ impl Instance {
                 .ok()
         });
         peak.expect("the kernel tells it")
+    }
+
+    /// Runs a command in the daemon's network, which must succeed; gives what it said.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn in_network(&self, command: &[&str]) -> String {
+        let network = format!("--net=/proc/{}/ns/net", self.pid());
+        let outcome = Outcome::of(Command::new("nsenter").arg(network).args(command));
+        assert!(outcome.success, "{command:?}: {}", outcome.stderr);
+        outcome.stdout
     }
 
     /// Defines a domain.

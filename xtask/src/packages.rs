@@ -41,6 +41,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("/bin/busybox", "busybox-static"),
         ("/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"),
         ("virt-install", "virtinst"),
+        ("/sbin/ip", "iproute2"),
     ],
 };
 

@@ -35,7 +35,7 @@ impl Ground {
         let mut domain = Domain::from_xml(text).map_err(|err| err.to_string())?;
         domain.id = None;
         let emulator = self.caps.path.display().to_string();
-        domain.devices.emulator.get_or_insert_with(|| emulator.into());
+        domain.devices.emulator.get_or_insert(emulator);
         prepare::complete(&mut domain, &self.caps, &self.facts).map_err(|err| err.to_string())?;
         Ok(domain)
     }

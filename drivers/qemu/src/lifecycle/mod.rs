@@ -15,6 +15,7 @@ pub(crate) mod provide;
 mod resources;
 mod start;
 pub(crate) mod status;
+mod taps;
 
 pub(crate) use power::PowerWay;
 pub(crate) use resources::Resources;

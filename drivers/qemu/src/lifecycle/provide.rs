@@ -2,8 +2,9 @@
 //!
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
+use super::taps::Taps;
 use super::{COMMAND_WAIT, Resources, monitor_error, status};
-use crate::command;
+use crate::command::{self, Named};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
@@ -52,6 +53,8 @@ pub(crate) struct Provided {
     pub descriptors: Vec<(OwnedFd, i32)>,
     /// The monitor's number.
     pub monitor_fd: i32,
+    /// Descriptors for devices, by alias.
+    pub named: Vec<Named>,
 }
 
 fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
@@ -72,6 +75,7 @@ pub(crate) fn before_start(
     ground: &Ground,
     ports: &GraphicsPorts,
     config: &QemuConfig,
+    taps: Taps,
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
@@ -91,7 +95,7 @@ pub(crate) fn before_start(
     channels(model, &ground.channel_dir);
     if let Some(wanted) = command::requirements(model)
         .into_iter()
-        .find(command::Requirement::is_needed)
+        .find(|wanted| wanted.is_needed() && !taps.has(&wanted.alias))
     {
         let text = format!(
             "device '{}' needs of the host what this daemon does not provide yet: {:?}",
@@ -114,9 +118,12 @@ pub(crate) fn before_start(
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
     own(&ground.monitor, ground.identity)?;
+    let (mut descriptors, named) = taps.number(MONITOR_FD + 1);
+    descriptors.push((listener.into(), MONITOR_FD));
     Ok(Provided {
-        descriptors: vec![(listener.into(), MONITOR_FD)],
+        descriptors,
         monitor_fd: MONITOR_FD,
+        named,
     })
 }
 

@@ -9,6 +9,7 @@
 
 use super::launch::Program;
 use super::log_file::LogFile;
+use super::taps::Taps;
 use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status};
 use crate::command::{self, CommandContext};
 use crate::domain::{
@@ -125,6 +126,7 @@ impl Owner {
         model.id = Some(id);
         prepare::start(&mut model, &caps, &driver.facts())?;
         let (mut model, catalogue) = processor::choose(driver, model, &caps).await?;
+        let taps = Taps::open(&mut model).await?;
         let config = driver.config();
         let mut resources = Resources::of_run(&driver.paths, &config, id, &name);
         let domain_dir = driver.paths.domain_dir(id, &name);
@@ -149,7 +151,8 @@ impl Owner {
         let settings = Arc::clone(&config);
         let (provided, resources, mut model) = driver
             .blocking(move || {
-                let provided = provide::before_start(&mut model, &ground, &ports, &settings, &mut resources)?;
+                let provided =
+                    provide::before_start(&mut model, &ground, &ports, &settings, taps, &mut resources)?;
                 Ok((provided, resources, model))
             })
             .await?;
@@ -170,7 +173,7 @@ impl Owner {
             secrets: Vec::new(),
             memory_dir,
             huge_pages: Vec::new(),
-            descriptors: Vec::new(),
+            descriptors: provided.named,
         };
         let line = command::build(&model, &caps, &context)?;
         let started = Spawn {

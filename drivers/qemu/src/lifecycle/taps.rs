@@ -1,0 +1,250 @@
+//! Interfaces whose host end is a tap: made, joined to their bridge and switched on before QEMU starts.
+//!
+//! A tap made here goes with QEMU, which holds its queues; one that was there before (`managed='no'`) stays as it is.
+
+use crate::command::{Named, Role};
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use futures_util::TryStreamExt;
+use model::domain::devices::Interface;
+use model::domain::devices::interface::{InterfaceDriverName, InterfaceKind};
+use model::domain::{Domain as Model, DomainType};
+use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::{Handle, LinkUnspec};
+use std::os::fd::OwnedFd;
+use xml::YesNo;
+
+/// Names that daemons of libvirt's kind give out; one in a document is of an earlier run.
+const PATTERN: &str = "vnet%d";
+
+/// Opened descriptors, by device.
+#[derive(Debug, Default)]
+pub(crate) struct Taps {
+    opened: Vec<(String, Role, Vec<OwnedFd>)>,
+}
+
+impl Taps {
+    /// Makes the taps of a live document and notes their names in it.
+    ///
+    /// # Errors
+    /// [`Code::NoSupport`] for options that are not built in, [`Code::SystemError`] for what the kernel refuses. Nothing
+    /// is left behind.
+    pub(super) async fn open(model: &mut Model) -> Result<Self> {
+        let mut taps = Self::default();
+        let accelerated = model.r#type == DomainType::Kvm;
+        let mut links = None;
+        for interface in &mut model.devices.interfaces {
+            let bridge = match &interface.kind {
+                InterfaceKind::Bridge { source } => {
+                    let bridge = source.as_ref().and_then(|source| source.bridge.clone());
+                    Some(bridge.ok_or_else(|| wrong("<interface type='bridge'>: <source> names no bridge"))?)
+                }
+                InterfaceKind::Ethernet { .. } => None,
+                _ => continue,
+            };
+            refuse_options(interface)?;
+            let alias = interface.info.alias_name().unwrap_or_default().to_owned();
+            let tap = make(interface)?;
+            let managed = interface.target.as_ref().and_then(|target| target.managed);
+            if managed != Some(YesNo::No) {
+                if links.is_none() {
+                    links = Some(Links::new()?);
+                }
+                if let Some(links) = &links {
+                    links.set_up(interface, &tap.name, bridge.as_deref()).await?;
+                }
+            }
+            let vhost = vhost(interface, accelerated, tap.queues.len());
+            let target = interface.target.get_or_insert_default();
+            target.dev = Some(tap.name);
+            taps.opened.push((alias.clone(), Role::Tap, tap.queues));
+            if !vhost.is_empty() {
+                taps.opened.push((alias, Role::Vhost, vhost));
+            }
+        }
+        Ok(taps)
+    }
+
+    /// Whether the interface of that name has its tap.
+    pub(super) fn has(&self, alias: &str) -> bool {
+        self.opened.iter().any(|(of, ..)| of == alias)
+    }
+
+    /// Numbers the descriptors from `first` on: as QEMU is handed them, and as it is told of them.
+    pub(super) fn number(self, first: i32) -> (Vec<(OwnedFd, i32)>, Vec<Named>) {
+        let mut numbers = first..;
+        let (mut handed, mut named) = (Vec::new(), Vec::new());
+        for (alias, role, descriptors) in self.opened {
+            let pairs: Vec<_> = descriptors.into_iter().zip(numbers.by_ref()).collect();
+            named.push(Named {
+                alias,
+                role,
+                numbers: pairs.iter().map(|(_, number)| *number).collect(),
+            });
+            handed.extend(pairs);
+        }
+        (handed, named)
+    }
+}
+
+fn wrong(text: impl Into<String>) -> Error {
+    Error::new(Code::XmlError, ErrorDomain::Domain, text)
+}
+
+/// What would be ignored is refused.
+fn refuse_options(interface: &Interface) -> Result<()> {
+    let source_addresses = match &interface.kind {
+        InterfaceKind::Ethernet { source: Some(source) } => {
+            !source.ips.is_empty() || !source.routes.is_empty()
+        }
+        _ => false,
+    };
+    let tap_backend = interface
+        .backend
+        .as_ref()
+        .is_some_and(|backend| backend.tap.is_some() || backend.vhost.is_some());
+    let asked = [
+        ("vlan", interface.vlan.is_some()),
+        ("virtualport", interface.virtual_port.is_some()),
+        ("bandwidth", interface.bandwidth.is_some()),
+        ("filterref", interface.filter_ref.is_some()),
+        (
+            "script",
+            interface.script.is_some() || interface.down_script.is_some(),
+        ),
+        ("coalesce", interface.coalesce.is_some()),
+        (
+            "port isolated",
+            interface
+                .port
+                .as_ref()
+                .is_some_and(|port| port.isolated == Some(YesNo::Yes)),
+        ),
+        ("source ip", source_addresses),
+        ("backend tap", tap_backend),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((what, _)) => Err(Error::new(
+            Code::NoSupport,
+            ErrorDomain::Qemu,
+            format!("<interface>: <{what}> is not supported for taps yet"),
+        )),
+    }
+}
+
+fn make(interface: &Interface) -> Result<tap::Tap> {
+    let managed = interface.target.as_ref().and_then(|target| target.managed);
+    let name = match interface.target_dev() {
+        Some(name) if managed == Some(YesNo::No) || !name.starts_with("vnet") => name,
+        None if managed == Some(YesNo::No) => {
+            return Err(wrong(
+                "<interface>: <target managed='no'> needs the name of the device",
+            ));
+        }
+        _ => PATTERN,
+    };
+    let queues = interface
+        .driver
+        .as_ref()
+        .and_then(|driver| driver.queues)
+        .unwrap_or(1);
+    let queues = usize::try_from(queues).unwrap_or(1);
+    tap::Tap::open(name, queues, interface.is_virtio()).map_err(|err| {
+        let text = format!("<interface>: cannot make the tap '{name}': {err}");
+        Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+    })
+}
+
+/// The kernel's own way of packets: for guests it runs itself, and for whoever asks for it by name.
+fn vhost(interface: &Interface, accelerated: bool, queues: usize) -> Vec<OwnedFd> {
+    let wanted = match interface.driver.as_ref().and_then(|driver| driver.name) {
+        Some(InterfaceDriverName::Vhost) => true,
+        Some(_) => false,
+        None => accelerated,
+    };
+    if !wanted || !interface.is_virtio() {
+        return Vec::new();
+    }
+    let open = || {
+        std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/vhost-net")
+    };
+    // Without it packets go through QEMU; the arguments refuse that where it was asked for by name.
+    let opened: std::io::Result<Vec<OwnedFd>> = (0..queues).map(|_| open().map(OwnedFd::from)).collect();
+    opened.unwrap_or_default()
+}
+
+/// The host's links.
+struct Links {
+    handle: Handle,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Links {
+    fn new() -> Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection().map_err(|err| {
+            let text = format!("cannot reach the kernel's links: {err}");
+            Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+        })?;
+        Ok(Self {
+            handle,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    /// The number of a link and the size of its packets.
+    async fn find(&self, name: &str) -> Result<(u32, Option<u32>)> {
+        let mut found = self.handle.link().get().match_name(name.to_owned()).execute();
+        let link = found.try_next().await.map_err(|err| refused(name, &err))?;
+        let link = link.ok_or_else(|| refused(name, &"there is no such device"))?;
+        let mtu = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        });
+        Ok((link.header.index, mtu))
+    }
+
+    /// Joins a tap to its bridge and switches it on.
+    async fn set_up(&self, interface: &Interface, name: &str, bridge: Option<&str>) -> Result<()> {
+        let bridge = match bridge {
+            Some(bridge) => Some(self.find(bridge).await?),
+            None => None,
+        };
+        let (index, _) = self.find(name).await?;
+        let mut link = LinkUnspec::new_with_index(index).up();
+        let own_mtu = interface.mtu.as_ref().map(|mtu| mtu.size);
+        if let Some(mtu) = own_mtu.or(bridge.and_then(|(_, mtu)| mtu)) {
+            link = link.mtu(mtu);
+        }
+        if let Some(mac) = interface.mac_address() {
+            // A bridge takes the lowest address of its ports for its own: that must not be a guest's.
+            let mut octets = mac.octets().to_vec();
+            if let Some(first) = octets.first_mut() {
+                *first = 0xfe;
+            }
+            link = link.address(octets);
+        }
+        if let Some((bridge, _)) = bridge {
+            link = link.controller(bridge);
+        }
+        self.handle
+            .link()
+            .set(link.build())
+            .execute()
+            .await
+            .map_err(|err| refused(name, &err))
+    }
+}
+
+fn refused(name: &str, why: &dyn std::fmt::Display) -> Error {
+    let text = format!("<interface>: network device '{name}': {why}");
+    Error::new(Code::SystemError, ErrorDomain::Qemu, text)
+}
