@@ -42,6 +42,8 @@ pub(crate) const TESTS: Needs = Needs {
         ("/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"),
         ("virt-install", "virtinst"),
         ("/sbin/ip", "iproute2"),
+        ("swtpm", "swtpm"),
+        ("swtpm_setup", "swtpm-tools"),
     ],
 };
 

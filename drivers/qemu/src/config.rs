@@ -55,9 +55,9 @@ schema! {
         bridge_helper: String = "/usr/lib/qemu/qemu-bridge-helper".to_owned(),
         /// The folder of guest memory that lies in files; `ram` in the driver's own folder unless set.
         memory_backing_dir: Option<String> = None,
-        /// The user TPM emulators run as.
+        /// The user TPM emulators run as; that of guests unless set.
         swtpm_user: Option<String> = None,
-        /// The group TPM emulators run as.
+        /// The group TPM emulators run as; that of guests unless set.
         swtpm_group: Option<String> = None,
         /// QEMU capabilities that are taken as missing, by libvirt's names: none.
         capability_filters: EmptyOnly = EmptyOnly,

@@ -64,6 +64,18 @@ impl Driver {
         self.config.load_full()
     }
 
+    /// The user and group TPM emulators run as, where not the daemon's own: those of guests unless set.
+    ///
+    /// # Errors
+    /// [`Code::ConfSyntax`] for names that do not exist.
+    pub(crate) fn tpm_identity(&self, config: &QemuConfig) -> Result<Option<(u32, u32)>> {
+        let (user, group) = (config.swtpm_user.as_deref(), config.swtpm_group.as_deref());
+        if user.is_none() && group.is_none() {
+            return Ok(self.identity);
+        }
+        account(&self.layout, ("swtpm_user", user), ("swtpm_group", group))
+    }
+
     /// The URI of this instance.
     pub(crate) fn uri(&self) -> String {
         format!("qemu:///{}", self.layout.mode().name())
@@ -296,27 +308,40 @@ fn read_config(layout: &Layout) -> Result<QemuConfig> {
 
 /// The user and group of guests, where they are not the daemon's own.
 fn identity(layout: &Layout, config: &QemuConfig) -> Result<Option<(u32, u32)>> {
-    if config.user.is_none() && config.group.is_none() {
+    account(
+        layout,
+        ("user", config.user.as_deref()),
+        ("group", config.group.as_deref()),
+    )
+}
+
+/// The user and group that two keys of `qemu.conf` name, where they are not the daemon's own.
+fn account(
+    layout: &Layout,
+    (user_key, user): (&str, Option<&str>),
+    (group_key, group): (&str, Option<&str>),
+) -> Result<Option<(u32, u32)>> {
+    if user.is_none() && group.is_none() {
         return Ok(None);
     }
     let refused = |text: String| Error::new(Code::ConfSyntax, ErrorDomain::Conf, text);
     if !layout.privileged() {
-        return Err(refused(
-            "qemu.conf: user and group can only be set for a daemon that runs as root".to_owned(),
-        ));
+        return Err(refused(format!(
+            "qemu.conf: {user_key} and {group_key} can only be set for a daemon that runs as root"
+        )));
     }
     let (own_user, own_group) = own_identity();
-    let user = match config.user.as_deref() {
+    let user = match user {
         None => own_user,
         Some(name) => number(name)
             .or_else(|| uzers::get_user_by_name(name).map(|user| user.uid()))
-            .ok_or_else(|| refused(format!("qemu.conf: user: there is no user '{name}'")))?,
+            .ok_or_else(|| refused(format!("qemu.conf: {user_key}: there is no user '{name}'")))?,
     };
-    let group = match config.group.as_deref() {
+    let group = match group {
         None => own_group,
         Some(name) => number(name)
             .or_else(|| uzers::get_group_by_name(name).map(|group| group.gid()))
-            .ok_or_else(|| refused(format!("qemu.conf: group: there is no group '{name}'")))?,
+            .ok_or_else(|| refused(format!("qemu.conf: {group_key}: there is no group '{name}'")))?,
     };
     Ok(((user, group) != (own_user, own_group)).then_some((user, group)))
 }

@@ -81,6 +81,16 @@ impl Paths {
         folder.join(short_name(id, name))
     }
 
+    /// What the TPM of a domain keeps from run to run.
+    pub(crate) fn tpm_state(&self, uuid: uuid::Uuid) -> PathBuf {
+        self.lib.with_file_name("swtpm").join(uuid.to_string())
+    }
+
+    /// What swtpm says.
+    pub(crate) fn tpm_log(&self, name: &str) -> PathBuf {
+        self.log.join(format!("{name}-swtpm.log"))
+    }
+
     /// The folders that must exist before anything else, with the mode each has.
     pub(crate) fn folders(&self) -> Vec<(PathBuf, u32)> {
         let sub = |base: &Path, name: &str| base.join(name);
@@ -92,6 +102,7 @@ impl Paths {
             (self.lib.clone(), 0o751),
             (sub(&self.lib, "save"), 0o750),
             (sub(&self.lib, "nvram"), 0o755),
+            (self.lib.with_file_name("swtpm"), 0o711),
             (self.log.clone(), 0o755),
             (self.cache.clone(), 0o750),
         ]

@@ -10,7 +10,7 @@ pub mod firmware;
 mod guest;
 mod host;
 pub mod sysinfo;
-mod tools;
+pub(crate) mod tools;
 
 pub(crate) use compare::compare;
 pub use compare::{BaselineOptions, Comparison};

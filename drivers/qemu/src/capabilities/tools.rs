@@ -20,7 +20,7 @@ const FOLDERS: &[&str] = &[
 ];
 
 /// Where a program is installed.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     FOLDERS
         .iter()
         .map(|folder| PathBuf::from(folder).join(name))

@@ -3,6 +3,7 @@
 use super::store;
 use crate::domain::Owner;
 use crate::events::{Event, Lifecycle, Undefined};
+use crate::lifecycle::tpm;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use std::path::PathBuf;
@@ -15,10 +16,12 @@ pub(crate) struct UndefineOptions {
     pub managed_save: bool,
     /// The UEFI variables: `Some(true)` removes them, `Some(false)` keeps them, `None` refuses if there are any.
     pub nvram: Option<bool>,
+    /// The TPM's state: `Some(true)` removes it, `Some(false)` keeps it, `None` does as the definition says.
+    pub tpm: Option<bool>,
 }
 
 impl UndefineOptions {
-    /// The flags that are known. Those about snapshots, checkpoints and TPM states speak of what no domain here has.
+    /// The flags that are known. Those about snapshots and checkpoints speak of what no domain here has.
     pub(crate) const FLAGS: u32 = 0x7f;
 
     /// What `flags` ask for.
@@ -39,6 +42,11 @@ impl UndefineOptions {
             (32, "VIR_DOMAIN_UNDEFINE_TPM"),
             (64, "VIR_DOMAIN_UNDEFINE_KEEP_TPM"),
         )?;
+        let tpm = match flags & 96 {
+            32 => Some(true),
+            64 => Some(false),
+            _ => None,
+        };
         let nvram = match flags & 12 {
             4 => Some(true),
             8 => Some(false),
@@ -47,6 +55,7 @@ impl UndefineOptions {
         Ok(Self {
             managed_save: flags & 1 != 0,
             nvram,
+            tpm,
         })
     }
 }
@@ -69,7 +78,13 @@ impl Owner {
             }
             with_it.push(self.driver.paths.managed_save(&state.name));
         }
-        if let Some(nvram) = nvram_file(&definition.parse()?) {
+        let model = definition.parse()?;
+        // A guest that runs goes on with its TPM; it goes with the guest then.
+        let forgets = !state.is_active()
+            && tpm::emulators(&model).next().is_some()
+            && options.tpm.unwrap_or_else(|| tpm::is_fleeting(&model));
+        let tpm_state = forgets.then(|| self.driver.paths.tpm_state(self.domain.uuid));
+        if let Some(nvram) = nvram_file(&model) {
             match options.nvram {
                 Some(true) => with_it.push(nvram),
                 Some(false) => {}
@@ -86,6 +101,9 @@ impl Owner {
                         let text = format!("cannot remove '{}': {err}", file.display());
                         Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
                     })?;
+                }
+                if let Some(state) = tpm_state {
+                    tpm::forget(&state)?;
                 }
                 store::remove(&paths, &name)
             })

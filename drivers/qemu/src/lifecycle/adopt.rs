@@ -61,7 +61,7 @@ impl Driver {
         let id = status.domain.id.unwrap_or(0);
         self.domains.id_in_use(id);
         let folder = self.paths.domain_dir(id, &name);
-        let resources = Resources::of_run(&self.paths, &self.config(), id, &name);
+        let mut resources = Resources::of_run(&self.paths, &self.config(), id, &name);
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
         if unfinished {
             tracing::info!(domain = name, "undoing a start that was not finished");
@@ -76,15 +76,20 @@ impl Driver {
             .filter(|pid| works_in(*pid, &folder))
             .and_then(|pid| Process::hold(pid).ok());
         match process {
-            Some(process) => self.take_over(&name, status, process, resources),
-            None => self.note_end(&name, status, resources),
+            Some(process) => {
+                resources.helpers = helpers(&status, &folder);
+                self.take_over(&name, status, process, resources);
+            }
+            None => {
+                resources.helpers = helpers(&status, &folder);
+                self.note_end(&name, status, resources);
+            }
         }
     }
 
     /// The guest ended while no daemon was there.
-    fn note_end(self: &Arc<Self>, name: &str, status: Status, mut resources: Resources) {
+    fn note_end(self: &Arc<Self>, name: &str, status: Status, resources: Resources) {
         tracing::info!(domain = name, "the guest ended while the daemon was away");
-        resources.helpers = helpers(&status);
         resources.release();
         let reference = |uuid: Uuid| protocol::remote::Domain {
             name: name.to_owned(),
@@ -109,7 +114,6 @@ impl Driver {
             resources.settle();
             return;
         };
-        resources.helpers = helpers(&status);
         resources.ports = self.ports.of(&status.domain);
         resources.settle();
         let run = status.run();
@@ -210,10 +214,12 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn helpers(status: &Status) -> Vec<Arc<Process>> {
+/// The processes beside QEMU that are still the guest's.
+fn helpers(status: &Status, folder: &Path) -> Vec<Arc<Process>> {
     status
         .helpers
         .iter()
+        .filter(|helper| works_in(helper.pid, folder))
         .filter_map(|helper| Process::hold(helper.pid).ok())
         .map(Arc::new)
         .collect()

@@ -1,7 +1,7 @@
 //! The end of a run: asked for, the guest's own, or QEMU's failure.
 
-use super::log_file;
 use super::notices::finished;
+use super::{log_file, tpm};
 use crate::domain::{Ending, Guest, Link, Owner, RunState, Shutoff};
 use crate::events::{Event, Lifecycle, Stopped};
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -79,11 +79,18 @@ impl Owner {
         };
         let log = self.driver.paths.log_file(&self.domain.state().name);
         let resources = guest.resources;
+        let fleeting = !self.domain.state().is_persistent()
+            && guest
+                .live
+                .document
+                .parse()
+                .is_ok_and(|model| tpm::is_fleeting(&model));
+        let tpm_state = fleeting.then(|| self.driver.paths.tpm_state(self.domain.uuid));
         // Files first: whoever sees the domain shut off may start it again.
         let cleared = self.driver.blocking(move || {
             log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
             resources.release();
-            Ok(())
+            tpm_state.map_or(Ok(()), |state| tpm::forget(&state))
         });
         if let Err(err) = cleared.await {
             tracing::warn!(%err, "left-overs of a guest were not removed");

@@ -16,6 +16,7 @@ mod resources;
 mod start;
 pub(crate) mod status;
 mod taps;
+pub(crate) mod tpm;
 
 pub(crate) use power::PowerWay;
 pub(crate) use resources::Resources;

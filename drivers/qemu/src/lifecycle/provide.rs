@@ -3,8 +3,9 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::taps::Taps;
+use super::tpm;
 use super::{COMMAND_WAIT, Resources, monitor_error, status};
-use crate::command::{self, Named};
+use crate::command::{self, Named, Provision};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
@@ -44,6 +45,8 @@ pub(crate) struct Ground {
     pub identity: Option<(u32, u32)>,
     /// UEFI variables are made anew.
     pub reset_nvram: bool,
+    /// For emulated TPMs.
+    pub tpm: tpm::Ground,
 }
 
 /// What QEMU is handed.
@@ -55,6 +58,8 @@ pub(crate) struct Provided {
     pub monitor_fd: i32,
     /// Descriptors for devices, by alias.
     pub named: Vec<Named>,
+    /// Devices that a process serves, by alias.
+    pub served: Vec<String>,
 }
 
 fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
@@ -93,10 +98,10 @@ pub(crate) fn before_start(
         own(folder, ground.identity)?;
     }
     channels(model, &ground.channel_dir);
-    if let Some(wanted) = command::requirements(model)
-        .into_iter()
-        .find(|wanted| wanted.is_needed() && !taps.has(&wanted.alias))
-    {
+    if let Some(wanted) = command::requirements(model).into_iter().find(|wanted| {
+        let provided = taps.has(&wanted.alias) || wanted.what == Provision::TpmEmulator;
+        wanted.is_needed() && !provided
+    }) {
         let text = format!(
             "device '{}' needs of the host what this daemon does not provide yet: {:?}",
             wanted.alias, wanted.what
@@ -115,6 +120,7 @@ pub(crate) fn before_start(
         document: &model.to_xml(),
     };
     status::write(&ground.status, &starting.to_text())?;
+    let served = tpm::start(model, &ground.tpm, resources)?;
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
     own(&ground.monitor, ground.identity)?;
@@ -124,6 +130,7 @@ pub(crate) fn before_start(
         descriptors,
         monitor_fd: MONITOR_FD,
         named,
+        served,
     })
 }
 

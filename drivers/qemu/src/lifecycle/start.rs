@@ -10,7 +10,7 @@
 use super::launch::Program;
 use super::log_file::LogFile;
 use super::taps::Taps;
-use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status};
+use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status, tpm};
 use crate::command::{self, CommandContext};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -146,11 +146,21 @@ impl Owner {
             origin: Arc::clone(&origin),
             identity: driver.identity,
             reset_nvram: options.reset_nvram,
+            tpm: tpm::Ground {
+                domain_dir: domain_dir.clone(),
+                state: driver.paths.tpm_state(self.domain.uuid),
+                log: driver.paths.tpm_log(&name),
+                identity: driver.tpm_identity(&config)?,
+                qemu: driver.identity,
+            },
         };
         let ports = driver.ports.clone();
         let settings = Arc::clone(&config);
+        // Holding a process means waiting for its end, which is the runtime's business.
+        let runtime = tokio::runtime::Handle::current();
         let (provided, resources, mut model) = driver
             .blocking(move || {
+                let _entered = runtime.enter();
                 let provided =
                     provide::before_start(&mut model, &ground, &ports, &settings, taps, &mut resources)?;
                 Ok((provided, resources, model))
@@ -169,7 +179,7 @@ impl Owner {
             spice_password: config.spice_password.is_some(),
             spice_tls_dir: None,
             master_key: None,
-            provided: Vec::new(),
+            provided: provided.served,
             secrets: Vec::new(),
             memory_dir,
             huge_pages: Vec::new(),
@@ -183,7 +193,6 @@ impl Owner {
             log: driver.paths.log_file(&name),
         };
         let identity = driver.identity;
-        // Holding a process means waiting for its end, which is the runtime's business.
         let runtime = tokio::runtime::Handle::current();
         let (process, log) = driver
             .blocking(move || {

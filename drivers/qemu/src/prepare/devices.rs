@@ -18,6 +18,7 @@ use model::domain::devices::input::{InputBus, InputType};
 use model::domain::devices::interface::{InterfaceKind, InterfaceMac, InterfaceModel};
 use model::domain::devices::memballoon::BalloonModel;
 use model::domain::devices::rng::RngBackend;
+use model::domain::devices::tpm::{TpmBackendKind, TpmModel, TpmVersion};
 use model::domain::devices::video::{VideoModel, VideoType};
 use model::domain::devices::watchdog::{PanicModel, WatchdogAction, WatchdogModel};
 use model::domain::devices::{CharSource, DeviceInfo, Devices, Graphics, Input, MemBalloon, Video, Watchdog};
@@ -43,6 +44,22 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
     watchdogs(devices, machine);
     for panic in &mut devices.panics {
         panic.model.get_or_insert(PanicModel::Isa);
+    }
+    for tpm in &mut devices.tpms {
+        let model = *tpm.model.get_or_insert(TpmModel::Tis);
+        if let TpmBackendKind::Emulator(_) = tpm.backend.kind {
+            let version = tpm
+                .backend
+                .version
+                .filter(|version| *version != TpmVersion::Default);
+            // The register interface is of the older standard, the other of the newer one.
+            let default = if model == TpmModel::Crb {
+                TpmVersion::V2_0
+            } else {
+                TpmVersion::V1_2
+            };
+            tpm.backend.version = Some(version.unwrap_or(default));
+        }
     }
     for rng in &mut devices.rngs {
         if let RngBackend::Random { path } = &mut rng.backend {
