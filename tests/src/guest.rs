@@ -21,6 +21,24 @@ pub fn stand_in_domain(name: &str, program: &str) -> String {
     idle_domain(name).replace("<devices>", &devices)
 }
 
+/// A guest that boots Linux with QEMU's agent in it.
+///
+/// # Panics
+/// When its kernel cannot be had, or the agent is not installed.
+pub fn guest_with_agent(name: &str) -> String {
+    let Guest { kernel, initrd } = prepared().with_agent().expect("a guest with QEMU's agent");
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>192</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
+         <cmdline>{}</cmdline></os><features><acpi/></features><devices><serial type='pty'/>\
+         <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>\
+         </devices></domain>",
+        kernel.display(),
+        initrd.display(),
+        Guest::CMDLINE
+    )
+}
+
 /// A guest that boots Linux, with a disk, a network card and a screen.
 ///
 /// # Panics

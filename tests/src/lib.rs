@@ -13,7 +13,7 @@ mod guest;
 mod instance;
 
 pub use client::{Outcome, python};
-pub use guest::{disk, idle_domain, stand_in_domain, tiny_guest};
+pub use guest::{disk, guest_with_agent, idle_domain, stand_in_domain, tiny_guest};
 pub use instance::{Instance, daemon};
 
 use std::time::{Duration, Instant};

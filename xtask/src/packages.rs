@@ -42,6 +42,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"),
         ("virt-install", "virtinst"),
         ("/sbin/ip", "iproute2"),
+        ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
     ],

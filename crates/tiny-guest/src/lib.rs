@@ -1,8 +1,11 @@
 //! A guest that boots in seconds: Debian's cloud kernel, and busybox as everything else.
 //!
 //! The kernel is downloaded as a package and unpacked, never installed; the initial file system is made here. Its init
+//! runs `/etc/start` where another archive brought that,
 //! says [`MARK`] on the serial console, gives a shell there, and switches the machine off when its power button is
 //! pressed.
+
+mod agent;
 
 use anyhow::{Context, Result, bail, ensure};
 use cpio::newc::{Builder, ModeFileType};
@@ -17,6 +20,9 @@ pub const MARK: &str = "ferrovirt-guest-is-up";
 /// What its shell asks for commands with.
 pub const PROMPT: &str = "guest# ";
 
+/// Counts what the initial file system is made of.
+const VERSION: u32 = 2;
+
 /// Where busybox lies (package `busybox-static`).
 const BUSYBOX: &str = "/bin/busybox";
 
@@ -24,12 +30,13 @@ const BUSYBOX: &str = "/bin/busybox";
 const MODULES: &[&str] = &[
     "drivers/acpi/button.ko",
     "drivers/input/evdev.ko",
-    "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_ring.ko",
+    "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_pci_legacy_dev.ko",
     "drivers/virtio/virtio_pci_modern_dev.ko",
     "drivers/virtio/virtio_pci.ko",
     "drivers/virtio/virtio_balloon.ko",
+    "drivers/char/virtio_console.ko",
 ];
 
 /// The files a guest is started from.
@@ -53,7 +60,8 @@ impl Guest {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let made = Self {
             kernel: folder.join("vmlinuz"),
-            initrd: folder.join("initrd"),
+            // One made by another version of this is another one.
+            initrd: folder.join(format!("initrd-{VERSION}")),
         };
         if made.kernel.exists() && made.initrd.exists() {
             return Ok(made);
@@ -146,6 +154,7 @@ fn init() -> String {
          mount -t devtmpfs dev /dev\n\
          {modules}\
          acpid -d -l /dev/null >/dev/null 2>&1 &\n\
+         [ -x /etc/start ] && /etc/start\n\
          echo {MARK}\n\
          while true; do setsid cttyhack sh -i; done\n"
     )
@@ -167,6 +176,8 @@ fn initrd(modules: &Path) -> Result<Vec<u8>> {
         "etc",
         "etc/acpi",
         "etc/acpi/PWRF",
+        "run",
+        "sbin",
     ] {
         archive.add(folder, ModeFileType::Directory, 0o755, &[])?;
     }

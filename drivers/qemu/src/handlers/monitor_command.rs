@@ -33,7 +33,7 @@ async fn monitor_command(
         monitor.human(&args.cmd, COMMAND_WAIT).await
     } else {
         match monitor.execute_raw(&args.cmd, COMMAND_WAIT).await {
-            Ok(line) => Ok(line),
+            Ok(line) => Ok(compact(line)),
             Err(qmp::Error::NotACommand(text)) => {
                 return Err(Error::new(
                     Code::InvalidArg,
@@ -102,5 +102,12 @@ async fn agent_command(
     let wait = agent::wait_of(args.timeout)?;
     let mut agent = agent::connect(&state).await?;
     let result = agent.execute_raw(&args.cmd, wait).await?;
-    Ok(qemu::DomainAgentCommandRet { result: Some(result) })
+    Ok(qemu::DomainAgentCommandRet {
+        result: Some(compact(result)),
+    })
+}
+
+/// A reply without blanks between its parts, as clients have always got it.
+fn compact(line: String) -> String {
+    serde_json::from_str::<serde_json::Value>(&line).map_or(line, |reply| reply.to_string())
 }
