@@ -60,7 +60,7 @@ fn a_linux_guest_boots_is_talked_to_and_shuts_down() {
             .contains("running")
     );
     let status = instance.virsh(&["qemu-monitor-command", "tiny", r#"{"execute":"query-status"}"#]);
-    assert!(status.contains(r#""running": true"#), "{status}");
+    assert!(status.contains(r#""running":true"#), "{status}");
     assert!(
         instance
             .virsh(&["domblkinfo", "tiny", "vda"])

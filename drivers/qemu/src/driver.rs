@@ -1,6 +1,6 @@
 //! The driver itself: everything it has, and how it is opened.
 
-use crate::binary::{BinaryCache, BinaryCaps};
+use crate::binary::{BinaryCache, BinaryCaps, orphans};
 use crate::capabilities::{Capabilities, SecurityModel};
 use crate::config::QemuConfig;
 use crate::console::Consoles;
@@ -266,6 +266,17 @@ impl daemon::Driver for Driver {
             })
             .await?;
         driver.autostart();
+        // Nobody waits for this: a look at every process of the host may take a while.
+        let cleaning = Arc::clone(&driver);
+        tokio::spawn(async move {
+            let ended = cleaning.blocking(|| {
+                orphans::end();
+                Ok(())
+            });
+            if let Err(err) = ended.await {
+                tracing::warn!(%err, "probes of an earlier daemon were not looked for");
+            }
+        });
         Ok(driver)
     }
 

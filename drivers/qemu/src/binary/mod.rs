@@ -11,6 +11,7 @@ mod answers;
 pub mod arch;
 pub mod cache;
 mod names;
+pub mod orphans;
 mod parse;
 pub mod probe;
 pub mod replay;

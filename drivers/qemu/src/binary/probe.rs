@@ -174,6 +174,7 @@ async fn run(path: &Path, accel: &str, manner: Manner, questions: &[Question]) -
         .current_dir("/")
         .env_clear()
         .env("LC_ALL", "C")
+        .env(super::orphans::ASKER, std::process::id().to_string())
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
