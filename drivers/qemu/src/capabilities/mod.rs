@@ -9,6 +9,7 @@ pub mod domain;
 pub mod firmware;
 mod guest;
 mod host;
+mod models;
 pub mod sysinfo;
 pub(crate) mod tools;
 
@@ -23,6 +24,7 @@ use ::host::catalogue::Catalogue;
 use domain::Ground;
 use error::{Code, Domain, Error, Result};
 use model::capabilities as doc;
+pub(crate) use models::Models;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,6 +59,7 @@ pub struct Capabilities {
     binaries: Arc<BinaryCache>,
     security: Vec<SecurityModel>,
     own_config: Option<PathBuf>,
+    models: Arc<Models>,
     kept: Mutex<Kept>,
 }
 
@@ -100,12 +103,19 @@ impl Capabilities {
         security: Vec<SecurityModel>,
         own_config: Option<PathBuf>,
     ) -> Self {
+        let models = Arc::new(Models::of(binaries.host().clone()));
         Self {
             binaries,
             security,
             own_config,
+            models,
             kept: Mutex::default(),
         }
+    }
+
+    /// The catalogue of processor models.
+    pub(crate) fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.models)
     }
 
     /// The binaries.
@@ -125,8 +135,12 @@ impl Capabilities {
         let cpu = self.kept.lock().cpu.clone();
         let host = self.host().clone();
         let security = self.security.clone();
+        let models = self.models();
         let host_part = tokio::task::spawn_blocking(move || {
-            let cpu = cpu.unwrap_or_else(|| host::cpu(&host, catalogue(&host).as_ref()));
+            let cpu = cpu.unwrap_or_else(|| {
+                let catalogue = models.get(&host.architecture());
+                host::cpu(&host, catalogue.as_deref())
+            });
             (cpu.clone(), host::document(&host, cpu, &security))
         });
         let (host_part, guests) = futures_util::future::join(host_part, self.guests()).await;
@@ -245,6 +259,7 @@ impl Capabilities {
         let choice = self.choose(query).await?;
         let tpm_versions = tools::tpm_versions().await;
         let (host, own) = (self.host().clone(), self.own_config.clone());
+        let models = self.models();
         let work = move || {
             let descriptors = firmware::descriptors(&host, own.as_deref());
             let machine = &choice.machine;
@@ -256,14 +271,14 @@ impl Capabilities {
                 physical_bits: host.cpuid().physical_address_bits(),
                 sev_guests: host.cpuid().encrypted_guests(),
             };
-            let catalogue = catalogue_for(&host, choice.arch);
+            let catalogue = models.get(choice.arch);
             let document = domain::document(
                 &choice.caps,
                 choice.accel,
                 choice.arch,
                 machine,
                 &ground,
-                catalogue.as_ref(),
+                catalogue.as_deref(),
             );
             xml::to_string(&document)
         };
@@ -358,7 +373,8 @@ impl Capabilities {
         work: impl FnOnce(&Host, &Catalogue) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let host = self.host().clone();
-        let work = move || match catalogue(&host) {
+        let models = self.models();
+        let work = move || match models.get(&host.architecture()) {
             Some(catalogue) => work(&host, &catalogue),
             None => {
                 let detail = "comparing processors needs the processor models of package libvirt-common";
@@ -452,13 +468,4 @@ fn lost(error: tokio::task::JoinError) -> Error {
         "the work on capabilities was lost",
     )
     .caused_by(error)
-}
-
-fn catalogue(host: &Host) -> Option<Catalogue> {
-    catalogue_for(host, &host.architecture())
-}
-
-/// The catalogue of an architecture's processors, where its package is installed; only x86 has one. Blocks on the disk.
-pub(crate) fn catalogue_for(host: &Host, arch: &str) -> Option<Catalogue> {
-    matches!(arch, "i686" | "x86_64").then(|| host.catalogue())?
 }

@@ -52,7 +52,8 @@ async fn all(
         None
     };
     let backing = args.flags & BACKING != 0;
-    let ret_stats = if domains.len() <= FEW {
+    let running = domains.iter().filter(|domain| domain.state().is_active()).count();
+    let ret_stats = if running <= FEW {
         records(&domains, groups, backing)
     } else {
         // The kernel is asked several times for each guest: that is work for all processors, and not for the threads that
@@ -68,7 +69,7 @@ async fn all(
     Ok(remote::ConnectGetAllDomainStatsRet { ret_stats })
 }
 
-/// So many domains are told at once.
+/// So many running domains are told at once.
 const FEW: usize = 64;
 
 fn records(domains: &[Arc<Domain>], groups: u32, backing: bool) -> Vec<remote::DomainStatsRecord> {

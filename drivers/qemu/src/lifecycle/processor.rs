@@ -18,12 +18,12 @@ pub(super) async fn choose(
     driver: &Driver,
     mut model: Model,
     caps: &Arc<BinaryCaps>,
-) -> Result<(Model, Option<Catalogue>)> {
-    let (host, caps) = (driver.host.clone(), Arc::clone(caps));
+) -> Result<(Model, Option<Arc<Catalogue>>)> {
+    let (models, caps) = (driver.capabilities.models(), Arc::clone(caps));
     driver
         .blocking(move || {
-            let catalogue = crate::capabilities::catalogue_for(&host, &caps.arch);
-            processor::choose(&mut model, &caps, catalogue.as_ref())?;
+            let catalogue = models.get(&caps.arch);
+            processor::choose(&mut model, &caps, catalogue.as_deref())?;
             Ok((model, catalogue))
         })
         .await

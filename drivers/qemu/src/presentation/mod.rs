@@ -4,7 +4,6 @@ mod migratable;
 
 use crate::Driver;
 use crate::binary::Accel;
-use crate::capabilities::catalogue_for;
 use crate::domain::{Document, Live, State};
 use crate::flags;
 use crate::processor::{self, Offer};
@@ -82,13 +81,13 @@ async fn with_processor(driver: &Driver, mut model: Model) -> Result<Model> {
         return Err(processor::unknown_host());
     };
     let caps = driver.binaries.get(emulator.as_ref()).await?;
-    let host = driver.host.clone();
+    let models = driver.capabilities.models();
     driver
         .blocking(move || {
             let arch = model.os.r#type.arch.clone().unwrap_or_else(|| caps.arch.clone());
-            let catalogue = catalogue_for(&host, &caps.arch);
+            let catalogue = models.get(&caps.arch);
             if let Some(cpu) = model.cpu.as_deref_mut() {
-                let Some(catalogue) = catalogue.as_ref() else {
+                let Some(catalogue) = catalogue.as_deref() else {
                     return if processor::depends_on_host(cpu) {
                         Err(processor::unknown_host())
                     } else {
