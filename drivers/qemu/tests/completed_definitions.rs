@@ -11,32 +11,35 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
-use driver_qemu::binary::{BinaryCaps, replay};
+mod golden;
+
+use driver_qemu::binary::BinaryCaps;
 use driver_qemu::prepare::{self, Facts};
+use golden::Golden;
 use host::Host;
 use model::domain::Domain;
 use model::domain::devices::Address;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const KNOWN: &str = include_str!("completed_definitions.known");
 
 /// What the expectations were made on.
 const SUFFIX: &str = ".x86_64-latest";
 
-struct Ground {
-    caps: BinaryCaps,
+struct Ground<'a> {
+    caps: &'a BinaryCaps,
     facts: Facts,
 }
 
-impl Ground {
+impl Ground<'_> {
     fn complete(&self, text: &str) -> Result<Domain, String> {
         let mut domain = Domain::from_xml(text).map_err(|err| err.to_string())?;
         domain.id = None;
         let emulator = self.caps.path.display().to_string();
         domain.devices.emulator.get_or_insert(emulator);
-        prepare::complete(&mut domain, &self.caps, &self.facts).map_err(|err| err.to_string())?;
+        prepare::complete(&mut domain, self.caps, &self.facts).map_err(|err| err.to_string())?;
         Ok(domain)
     }
 
@@ -105,33 +108,22 @@ fn without_usb_ports(found: &mut Domain, expected: &Domain) {
 
 #[test]
 fn definitions_are_completed_as_expected() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    if !corpus.is_dir() {
-        println!("skipped: no documents at {}", corpus.display());
-        return;
-    }
-    let replies = corpus.join("qemu-caps/caps_10.0.0_x86_64.replies");
+    let Some(golden) = Golden::find() else { return };
     let ground = Ground {
-        caps: replay::from_replies(&replies, Path::new("/usr/bin/qemu-system-x86_64")).unwrap(),
+        caps: &golden.caps,
         facts: Facts {
             nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
             host: Host::local(),
         },
     };
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(corpus.join("domain"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    cases.sort();
-    let only = std::env::var("ONLY").ok();
     let mut failed = BTreeMap::new();
     let mut passed = BTreeMap::<&str, u32>::new();
-    for path in &cases {
+    for path in &golden.files {
         let file = path.file_name().unwrap().to_str().unwrap();
         let Some((name, kind)) = file.rsplit_once(SUFFIX) else {
             continue;
         };
-        if only.as_deref().is_some_and(|only| only != name) {
+        if !golden.wants(name) {
             continue;
         }
         let read = |path: &Path| std::fs::read_to_string(path).ok();
@@ -163,37 +155,5 @@ fn definitions_are_completed_as_expected() {
         }
     }
     println!("as expected: {passed:?}; not: {}", failed.len());
-    if let Ok(report) = std::env::var("REPORT") {
-        let text: String = failed.iter().fold(String::new(), |mut text, (name, reason)| {
-            writeln!(text, "== {name}\n{reason}").unwrap();
-            text
-        });
-        std::fs::write(report, text).unwrap();
-    }
-    if only.is_some() {
-        failed
-            .iter()
-            .for_each(|(name, reason)| println!("{name}\n{reason}"));
-        return;
-    }
-    let listed: BTreeSet<&str> = KNOWN
-        .lines()
-        .filter_map(|line| line.split_once(": ").map(|(case, _)| case))
-        .collect();
-    let new: Vec<String> = failed
-        .iter()
-        .filter(|(case, _)| !listed.contains(case.as_str()))
-        .map(|(case, reason)| format!("{case}:\n{reason}"))
-        .collect();
-    let mended: Vec<&&str> = listed
-        .iter()
-        .filter(|case| !failed.contains_key(**case))
-        .collect();
-    assert!(
-        new.is_empty(),
-        "{} cases differ and are not listed:\n{}",
-        new.len(),
-        new.join("\n")
-    );
-    assert!(mended.is_empty(), "listed, but as expected now: {mended:?}");
+    golden.settle(&failed, KNOWN, |_| false);
 }
