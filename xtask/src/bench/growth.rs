@@ -3,7 +3,7 @@
 use super::daemons::{Daemon, Kind};
 use super::{Values, cold, load, memory, note};
 use crate::packages::say;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use protocol::remote::DomainDefineXmlArgs;
 use protocol::remote::procedure::DomainDefineXml;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(super) fn measure(values: &mut Values) -> Result<()> {
     }
     tell(&steps);
     let [.., middle, last] = steps.as_slice() else {
-        return Err(anyhow::anyhow!("nothing was measured")).context("growth");
+        bail!("nothing was measured");
     };
     for (name, cost) in COSTS {
         note(values, name, cost(last) / cost(middle));
