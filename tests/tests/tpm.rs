@@ -35,6 +35,30 @@ fn a_tpm_keeps_its_state_from_run_to_run_and_goes_with_the_definition() {
     instance.virsh(&["undefine", "sealed"]);
     assert!(!state.exists());
 
+    instance.define("sealed", &document);
+    instance.virsh(&["start", "sealed"]);
+    instance.virsh(&["undefine", "sealed", "--keep-tpm"]);
+    instance.kill();
+    instance.restart();
+    instance.virsh(&["destroy", "sealed"]);
+    assert!(state.exists());
+
+    instance.define("sealed", &document);
+    instance.virsh(&["start", "sealed"]);
+    instance.virsh(&["undefine", "sealed"]);
+    assert!(state.exists());
+    instance.virsh(&["destroy", "sealed"]);
+    assert!(!state.exists());
+
+    // A start that fails behind the making of the TPM leaves none.
+    let broken = document.replace(
+        "<devices>",
+        "<devices><disk type='file' device='disk'><source file='/nowhere.img'/><target dev='vda'/></disk>",
+    );
+    let file = instance.file("broken.xml", &broken);
+    instance.virsh_fails(&["create", &file]);
+    assert!(!state.exists());
+
     let file = instance.file("fleeting.xml", &document);
     instance.virsh(&["create", &file]);
     assert!(state.exists());

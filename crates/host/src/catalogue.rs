@@ -10,6 +10,7 @@ use crate::cpuid::{Registers, Signature};
 use roxmltree::{Document, Node};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Where the package puts it.
 const FOLDER: &str = "usr/share/libvirt/cpu_map";
@@ -453,6 +454,11 @@ impl Host {
     /// The catalogue of x86 processors, if the package with it is installed.
     pub fn catalogue(&self) -> Option<Catalogue> {
         self.catalogue_of("x86")
+    }
+
+    /// When a file of the catalogue was last put or taken away; the package manager replaces files so.
+    pub fn catalogue_changed(&self) -> Option<SystemTime> {
+        self.path(FOLDER).metadata().ok()?.modified().ok()
     }
 
     /// The catalogue of a family of processors: `x86`, `ppc64` or `arm`. Only that of x86 knows bits.

@@ -48,7 +48,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Runs what blocks where that harms nobody.
+    /// Runs what blocks where that harms nobody, inside the runtime: it may hold processes and make tasks.
     ///
     /// # Errors
     /// What `work` answers; [`Code::InternalError`] when it panicked.
@@ -56,6 +56,11 @@ impl Driver {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let runtime = tokio::runtime::Handle::current();
+        let work = move || {
+            let _entered = runtime.enter();
+            work()
+        };
         self.workers.blocking(Priority::High, work).await?
     }
 
@@ -257,14 +262,7 @@ impl daemon::Driver for Driver {
         let opening = Arc::clone(&driver);
         driver.blocking(move || opening.load_definitions()).await?;
         let adopting = Arc::clone(&driver);
-        // Adoption makes tasks, which needs the runtime.
-        let runtime = tokio::runtime::Handle::current();
-        driver
-            .blocking(move || {
-                let _entered = runtime.enter();
-                adopting.adopt_all()
-            })
-            .await?;
+        driver.blocking(move || adopting.adopt_all()).await?;
         driver.autostart();
         // Nobody waits for this: a look at every process of the host may take a while.
         let cleaning = Arc::clone(&driver);

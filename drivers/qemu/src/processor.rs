@@ -7,7 +7,7 @@
 //! has one processor, and its document names it feature by feature, so that another host can give it the same.
 
 use crate::binary::{Accel, BinaryCaps};
-use crate::capabilities::{self, HostModel};
+use crate::capabilities::{self, HostModel, Wanted};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::catalogue::{Catalogue, FeatureSet};
 use host::cpuid::Registers;
@@ -19,16 +19,16 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// What a guest's processor is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Offer<'a> {
+#[derive(Clone, Copy)]
+struct Offer<'a> {
     /// The binary that runs the guest.
-    pub caps: &'a BinaryCaps,
+    caps: &'a BinaryCaps,
     /// How it runs it.
-    pub accel: Accel,
+    accel: Accel,
     /// The guest's architecture.
-    pub arch: &'a str,
+    arch: &'a str,
     /// The names of models and features.
-    pub catalogue: &'a Catalogue,
+    catalogue: &'a Catalogue,
 }
 
 fn unsupported(text: impl Into<String>) -> Error {
@@ -36,7 +36,7 @@ fn unsupported(text: impl Into<String>) -> Error {
 }
 
 /// Whether a definition's processor depends on what the host and QEMU have.
-pub fn depends_on_host(cpu: &Cpu) -> bool {
+fn depends_on_host(cpu: &Cpu) -> bool {
     cpu.mode == Some(CpuMode::HostModel)
         || cpu.r#match == Some(CpuMatch::Minimum)
         || cpu
@@ -51,46 +51,59 @@ pub fn depends_on_host(cpu: &Cpu) -> bool {
 /// [`Code::CpuIncompatible`] when `check='partial'` finds something that guests cannot have here, and those of
 /// [`settle`].
 pub fn choose(domain: &mut Domain, caps: &BinaryCaps, catalogue: Option<&Catalogue>) -> Result<()> {
-    let Some(accel) = Accel::of(domain.r#type) else {
-        return Ok(());
-    };
-    let arch = domain.os.r#type.arch.clone().unwrap_or_else(|| caps.arch.clone());
-    let Some(cpu) = domain.cpu.as_deref_mut() else {
-        return Ok(());
-    };
-    let Some(catalogue) = catalogue else {
-        return if depends_on_host(cpu) {
-            Err(unknown_host())
-        } else {
-            Ok(())
-        };
-    };
-    let arch = arch.as_str();
-    let offer = Offer {
-        caps,
-        accel,
-        arch,
-        catalogue,
-    };
-    let checked = cpu.check == Some(CpuCheck::Partial);
-    // "At least that" is about the model the definition names, not about the one it becomes.
-    if checked && cpu.r#match == Some(CpuMatch::Minimum) {
-        check(cpu, offer)?;
-    }
-    settle(cpu, offer)?;
-    if checked {
-        check(cpu, offer)?;
-    }
-    Ok(())
+    with_offer(domain, caps, catalogue, |cpu, offer| {
+        let checked = cpu.check == Some(CpuCheck::Partial);
+        // "At least that" is about the model the definition names, not about the one it becomes.
+        if checked && cpu.r#match == Some(CpuMatch::Minimum) {
+            check(cpu, offer)?;
+        }
+        replace(cpu, offer)?;
+        if checked {
+            check(cpu, offer)?;
+        }
+        Ok(())
+    })
 }
 
 /// Puts model and features in the place of everything that depends on the host, and names what newer versions of the
 /// model have lost.
 ///
 /// # Errors
-/// [`Code::ConfigUnsupported`] for unknown features and when the binary does not tell what it has,
-/// [`Code::InternalError`], as clients know it, for an unknown model.
-pub fn settle(cpu: &mut Cpu, offer: Offer<'_>) -> Result<()> {
+/// [`Code::ConfigUnsupported`] for unknown features, when the binary does not tell what it has, and for processors that
+/// depend on a host nothing is known of; [`Code::InternalError`], as clients know it, for an unknown model.
+pub fn settle(domain: &mut Domain, caps: &BinaryCaps, catalogue: Option<&Catalogue>) -> Result<()> {
+    with_offer(domain, caps, catalogue, replace)
+}
+
+fn with_offer(
+    domain: &mut Domain,
+    caps: &BinaryCaps,
+    catalogue: Option<&Catalogue>,
+    work: impl FnOnce(&mut Cpu, Offer<'_>) -> Result<()>,
+) -> Result<()> {
+    let (Some(accel), Some(cpu)) = (Accel::of(domain.r#type), domain.cpu.as_deref_mut()) else {
+        return Ok(());
+    };
+    let arch = domain.os.r#type.arch.as_deref().unwrap_or(&caps.arch);
+    match catalogue {
+        Some(catalogue) => work(
+            cpu,
+            Offer {
+                caps,
+                accel,
+                arch,
+                catalogue,
+            },
+        ),
+        None if depends_on_host(cpu) => Err(unsupported(
+            "<cpu>: a processor that depends on the host needs the processor models of package libvirt-common, which \
+             are not installed or not of this architecture",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn replace(cpu: &mut Cpu, offer: Offer<'_>) -> Result<()> {
     known_features(cpu, offer.catalogue)?;
     if depends_on_host(cpu) {
         spell_out(cpu, offer)?;
@@ -99,14 +112,6 @@ pub fn settle(cpu: &mut Cpu, offer: Offer<'_>) -> Result<()> {
         without_removed(cpu, offer.catalogue)?;
     }
     Ok(())
-}
-
-/// That nothing can be told of the processors guests can have.
-pub fn unknown_host() -> Error {
-    unsupported(
-        "<cpu>: a processor that depends on the host needs the processor models of package libvirt-common, which are \
-         not installed or not of this architecture",
-    )
 }
 
 fn known_features(cpu: &Cpu, catalogue: &Catalogue) -> Result<()> {
@@ -299,20 +304,9 @@ pub fn note(cpu: &mut Cpu, words: &[FeatureWord], catalogue: &Catalogue) -> Resu
         return Ok(());
     };
     let actual = Actual::of(words, catalogue);
-    let mut listed = FeatureSet::default();
-    let mut wanted = model.features();
-    let mut free = FeatureSet::default();
-    for feature in &cpu.features {
-        let set = catalogue.set([feature.name.as_str()]);
-        listed.add(&set);
-        match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
-            CpuFeaturePolicy::Require => wanted.add(&set),
-            CpuFeaturePolicy::Force | CpuFeaturePolicy::Optional => free.add(&set),
-            CpuFeaturePolicy::Disable | CpuFeaturePolicy::Forbid => wanted.remove(&set),
-        }
-    }
+    let listed = catalogue.set(cpu.features.iter().map(|feature| feature.name.as_str()));
     if cpu.check == Some(CpuCheck::Full) {
-        same(&actual, &wanted, &free, catalogue)?;
+        same(&actual, &capabilities::wanted(cpu, catalogue)?, catalogue)?;
     }
     for feature in &mut cpu.features {
         let set = catalogue.set([feature.name.as_str()]);
@@ -345,14 +339,13 @@ pub fn note(cpu: &mut Cpu, words: &[FeatureWord], catalogue: &Catalogue) -> Resu
 }
 
 /// Refuses a processor that is not the one asked for.
-fn same(actual: &Actual, wanted: &FeatureSet, free: &FeatureSet, catalogue: &Catalogue) -> Result<()> {
+fn same(actual: &Actual, wanted: &Wanted, catalogue: &Catalogue) -> Result<()> {
     let mut extra = actual.has.clone();
-    extra.remove(wanted);
-    extra.remove(free);
-    let mut missing = wanted.clone();
+    extra.remove(&wanted.needed);
+    extra.remove(&wanted.allowed);
+    let mut missing = wanted.needed.clone();
     missing.keep(&actual.told);
     missing.remove(&actual.has);
-    missing.remove(free);
     let reasons: Vec<String> = [("extra", &extra), ("missing", &missing)]
         .into_iter()
         .filter(|(_, set)| !set.is_empty())

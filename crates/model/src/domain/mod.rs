@@ -133,6 +133,14 @@ pub struct Domain {
     pub qemu_deprecation: Option<qemu_namespace::QemuDeprecation>,
 }
 
+impl Domain {
+    /// Whether the machine is one with PCI Express: `q35` or one of its versions.
+    pub fn is_q35(&self) -> bool {
+        let machine = self.os.r#type.machine.as_deref();
+        machine.is_some_and(|machine| machine.contains("q35"))
+    }
+}
+
 /// What runs a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Value)]
 pub enum DomainType {

@@ -11,7 +11,7 @@ mod answers;
 pub mod arch;
 pub mod cache;
 mod names;
-pub mod orphans;
+pub(crate) mod orphans;
 mod parse;
 pub mod probe;
 pub mod replay;

@@ -28,7 +28,7 @@ pub(crate) struct Available {
 }
 
 /// A description as sets.
-struct Wanted {
+pub(crate) struct Wanted {
     arch: Option<String>,
     /// The vendor that is asked for.
     vendor: Option<String>,
@@ -36,9 +36,9 @@ struct Wanted {
     made_by: Option<String>,
     strict: bool,
     /// Must be there.
-    needed: FeatureSet,
+    pub(crate) needed: FeatureSet,
     /// May be there.
-    allowed: FeatureSet,
+    pub(crate) allowed: FeatureSet,
     /// Must not be there.
     forbidden: FeatureSet,
 }
@@ -55,7 +55,11 @@ pub(super) fn read(text: &str) -> Result<Cpu> {
     xml::from_str(text).map_err(|error| cpu_error(Code::XmlError, error.to_string()))
 }
 
-fn wanted(cpu: &Cpu, catalogue: &Catalogue) -> Result<Wanted> {
+/// What a description asks for.
+///
+/// # Errors
+/// As [`compare`].
+pub(crate) fn wanted(cpu: &Cpu, catalogue: &Catalogue) -> Result<Wanted> {
     let model = cpu.model.as_ref().and_then(|model| model.name.as_deref());
     let Some(model) = model.filter(|model| !model.is_empty()) else {
         return Err(cpu_error(Code::XmlError, "Missing CPU model name"));

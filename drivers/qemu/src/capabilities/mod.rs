@@ -13,8 +13,8 @@ mod models;
 pub mod sysinfo;
 pub(crate) mod tools;
 
-pub(crate) use compare::compare;
 pub use compare::{BaselineOptions, Comparison};
+pub(crate) use compare::{Wanted, compare, wanted};
 pub use cpu::{HostModel, best};
 pub use host::SecurityModel;
 

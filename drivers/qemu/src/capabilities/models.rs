@@ -6,14 +6,11 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Where the package puts it, below the root.
-const FOLDER: &str = "usr/share/libvirt/cpu_map";
-
 /// The catalogue of one host.
 #[derive(Debug)]
 pub(crate) struct Models {
     host: Host,
-    /// With the folder's own time: the package manager replaces files in it.
+    /// With the time it is of.
     kept: Mutex<Option<(SystemTime, Arc<Catalogue>)>>,
 }
 
@@ -32,12 +29,7 @@ impl Models {
         if !matches!(arch, "i686" | "x86_64") {
             return None;
         }
-        let changed = self
-            .host
-            .path(FOLDER)
-            .metadata()
-            .and_then(|about| about.modified());
-        let changed = changed.ok()?;
+        let changed = self.host.catalogue_changed()?;
         let mut kept = self.kept.lock();
         if let Some((_, catalogue)) = kept.as_ref().filter(|(time, _)| *time == changed) {
             return Some(Arc::clone(catalogue));

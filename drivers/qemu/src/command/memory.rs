@@ -50,6 +50,33 @@ enum Place {
     File(String, bool),
 }
 
+/// Where memory of ordinary pages lies that no element gives a path; who else may see it has to find it in a file.
+fn ordinary(domain: &Domain, has_access: bool) -> MemorySourceType {
+    let source = domain
+        .memory_backing
+        .as_deref()
+        .and_then(|backing| backing.source.as_ref());
+    match source.map(|source| source.r#type) {
+        Some(MemorySourceType::Memfd) => MemorySourceType::Memfd,
+        Some(MemorySourceType::Anonymous) | None if !has_access => MemorySourceType::Anonymous,
+        _ => MemorySourceType::File,
+    }
+}
+
+/// Whether some of the guest's memory may lie in files of [`CommandContext::memory_dir`](super::CommandContext).
+pub fn has_memory_in_files(domain: &Domain) -> bool {
+    let backing = domain.memory_backing.as_deref();
+    let cells = domain.cpu.as_deref().and_then(|cpu| cpu.numa.as_ref());
+    let has_access = backing.is_some_and(|backing| backing.access.is_some())
+        || cells.is_some_and(|numa| numa.cells.iter().any(|cell| cell.mem_access.is_some()))
+        || domain
+            .devices
+            .memories
+            .iter()
+            .any(|module| module.access.is_some());
+    ordinary(domain, has_access) == MemorySourceType::File
+}
+
 /// The name of the machine's memory backend; nothing where memory is given to nodes of the guest.
 pub(super) fn machine_backend(line: &Line<'_>) -> Result<Option<String>> {
     if line
@@ -222,7 +249,6 @@ impl Line<'_> {
     }
 
     fn place(&self, backend: &Backend<'_>, access: Option<MemoryAccessMode>) -> Result<Place> {
-        let backing = self.domain.memory_backing.as_deref();
         if let Some(path) = backend.path {
             return Ok(Place::File(path.to_owned(), false));
         }
@@ -239,19 +265,14 @@ impl Line<'_> {
             })?;
             return Ok(Place::File(pages.folder.display().to_string(), true));
         }
-        Ok(
-            match backing
-                .and_then(|backing| backing.source.as_ref())
-                .map(|source| source.r#type)
-            {
-                Some(MemorySourceType::Memfd) => Place::Memfd,
-                None | Some(MemorySourceType::Anonymous) if access.is_none() => Place::Anonymous,
-                _ => Place::File(
-                    self.context.memory_dir.join(backend.id).display().to_string(),
-                    false,
-                ),
-            },
-        )
+        Ok(match ordinary(self.domain, access.is_some()) {
+            MemorySourceType::Memfd => Place::Memfd,
+            MemorySourceType::Anonymous => Place::Anonymous,
+            MemorySourceType::File => Place::File(
+                self.context.memory_dir.join(backend.id).display().to_string(),
+                false,
+            ),
+        })
     }
 
     /// The size of huge pages for this part, in KiB.

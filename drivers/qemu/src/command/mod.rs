@@ -59,6 +59,7 @@ use error::Result;
 use model::domain::Domain;
 use std::path::{Path, PathBuf};
 
+pub use memory::has_memory_in_files;
 pub use requirement::{Provision, Requirement, Role, requirements};
 pub use secret::{Secret, SecretNeed};
 pub use settings::{Setting, settings};

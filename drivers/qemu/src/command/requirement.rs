@@ -208,22 +208,6 @@ fn of_interface(interface: &Interface) -> Vec<Provision> {
 
 /// The sockets of character devices on which QEMU is to listen.
 fn listening(devices: &Devices) -> impl Iterator<Item = (&str, &str)> {
-    let serials = devices
-        .serials
-        .iter()
-        .map(|device| (&device.info, &device.source));
-    let parallels = devices
-        .parallels
-        .iter()
-        .map(|device| (&device.info, &device.source));
-    let consoles = devices
-        .consoles
-        .iter()
-        .map(|device| (&device.info, &device.source));
-    let channels = devices
-        .channels
-        .iter()
-        .map(|device| (&device.info, &device.source));
     let redirdevs = devices
         .redirdevs
         .iter()
@@ -238,13 +222,7 @@ fn listening(devices: &Devices) -> impl Iterator<Item = (&str, &str)> {
         RngBackend::Egd { source } => Some((&device.info, source)),
         _ => None,
     });
-    let all = serials
-        .chain(parallels)
-        .chain(channels)
-        .chain(consoles)
-        .chain(smartcards)
-        .chain(redirdevs)
-        .chain(rngs);
+    let all = devices.chars().chain(smartcards).chain(redirdevs).chain(rngs);
     let mut seen = Vec::new();
     all.filter_map(move |(info, source)| match source {
         CharSource::Unix { source: Some(source) } if source.mode == SourceMode::Bind => {

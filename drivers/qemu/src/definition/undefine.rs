@@ -1,7 +1,7 @@
 //! Removing a definition, and the files that exist only for it.
 
 use super::store;
-use crate::domain::Owner;
+use crate::domain::{Document, Live, Owner};
 use crate::events::{Event, Lifecycle, Undefined};
 use crate::lifecycle::tpm;
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -79,10 +79,9 @@ impl Owner {
             with_it.push(self.driver.paths.managed_save(&state.name));
         }
         let model = definition.parse()?;
-        // A guest that runs goes on with its TPM; it goes with the guest then.
-        let forgets = !state.is_active()
-            && tpm::emulators(&model).next().is_some()
-            && options.tpm.unwrap_or_else(|| tpm::is_fleeting(&model));
+        let has_tpm = tpm::emulators(&model).next().is_some();
+        let forgets =
+            has_tpm && !state.is_active() && options.tpm.unwrap_or_else(|| tpm::is_fleeting(&model));
         let tpm_state = forgets.then(|| self.driver.paths.tpm_state(self.domain.uuid));
         if let Some(nvram) = nvram_file(&model) {
             match options.nvram {
@@ -91,6 +90,16 @@ impl Owner {
                 None if nvram.exists() => return invalid("cannot undefine domain with nvram"),
                 None => {}
             }
+        }
+        if let (Some(removes), Some(live)) = (options.tpm.filter(|_| has_tpm), state.live.as_ref()) {
+            // A guest that runs goes on with its TPM; when it ends, its own document tells what becomes of the state.
+            let mut model = live.document.parse()?;
+            tpm::set_fleeting(&mut model, removes);
+            let changed = Live {
+                document: Document::of(&model),
+                ..Live::clone(live)
+            };
+            self.replace_live(Arc::new(changed)).await;
         }
         let (paths, name) = (Arc::clone(&self.driver.paths), state.name.to_string());
         self.driver

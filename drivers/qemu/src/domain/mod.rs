@@ -20,7 +20,7 @@
 mod guest;
 mod names;
 mod owner;
-mod process;
+pub(crate) mod process;
 mod queue;
 mod run_state;
 mod sample;

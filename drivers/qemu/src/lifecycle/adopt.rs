@@ -4,11 +4,11 @@
 //! numbers of processes are used again.
 
 use super::status::Status;
-use super::{COMMAND_WAIT, Resources, monitor_error, provide};
+use super::{COMMAND_WAIT, Resources, monitor_error, provide, tpm};
 use crate::Driver;
 use crate::domain::{
     Actions, Document, Domain, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
-    Shutoff, State,
+    Shutoff, State, process,
 };
 use crate::events::{Event, Lifecycle, Resumed, Stopped, Suspended};
 use arc_swap::ArcSwap;
@@ -69,21 +69,17 @@ impl Driver {
                 end(process);
             }
             resources.release();
+            self.forget_tpm(&status);
             return;
         }
         let process = status
             .pid
             .filter(|pid| works_in(*pid, &folder))
             .and_then(|pid| Process::hold(pid).ok());
+        resources.helpers = helpers(&status, &folder);
         match process {
-            Some(process) => {
-                resources.helpers = helpers(&status, &folder);
-                self.take_over(&name, status, process, resources);
-            }
-            None => {
-                resources.helpers = helpers(&status, &folder);
-                self.note_end(&name, status, resources);
-            }
+            Some(process) => self.take_over(&name, status, process, resources),
+            None => self.note_end(&name, status, resources),
         }
     }
 
@@ -91,6 +87,7 @@ impl Driver {
     fn note_end(self: &Arc<Self>, name: &str, status: Status, resources: Resources) {
         tracing::info!(domain = name, "the guest ended while the daemon was away");
         resources.release();
+        self.forget_tpm(&status);
         let reference = |uuid: Uuid| protocol::remote::Domain {
             name: name.to_owned(),
             uuid: uuid.into_bytes(),
@@ -106,6 +103,17 @@ impl Driver {
             &reference(uuid),
             Event::Lifecycle(Lifecycle::Stopped(Stopped::Failed)),
         );
+    }
+
+    /// A domain without definition leaves no TPM behind, unless its document says so.
+    fn forget_tpm(&self, status: &Status) {
+        let Some(uuid) = status.domain.uuid else { return };
+        if self.domains.by_uuid(uuid).is_err()
+            && tpm::is_fleeting(&status.domain)
+            && let Err(err) = tpm::forget(&self.paths.tpm_state(uuid))
+        {
+            tracing::warn!(%err, "a TPM's state was not removed");
+        }
     }
 
     fn take_over(self: &Arc<Self>, name: &str, status: Status, process: Process, mut resources: Resources) {
@@ -227,20 +235,12 @@ fn helpers(status: &Status, folder: &Path) -> Vec<Arc<Process>> {
 
 /// Whether the process was started for that folder.
 fn works_in(pid: u32, folder: &Path) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
-        return false;
-    };
-    let mark = format!("XDG_CACHE_HOME={}/", folder.display());
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| variable.starts_with(mark.as_bytes()))
+    process::variable(pid, "XDG_CACHE_HOME").is_some_and(|place| Path::new(&place).starts_with(folder))
 }
 
 /// Every process that was started for that folder.
 fn processes_in(folder: &Path) -> Vec<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| works_in(*pid, folder)).collect()
+    process::numbers().filter(|pid| works_in(*pid, folder)).collect()
 }
 
 fn end(pid: u32) {

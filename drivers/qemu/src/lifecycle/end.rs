@@ -78,19 +78,14 @@ impl Owner {
             Ending::Unasked => (Shutoff::Crashed, Stopped::Failed),
         };
         let log = self.driver.paths.log_file(&self.domain.state().name);
-        let resources = guest.resources;
-        let fleeting = !self.domain.state().is_persistent()
-            && guest
-                .live
-                .document
-                .parse()
-                .is_ok_and(|model| tpm::is_fleeting(&model));
-        let tpm_state = fleeting.then(|| self.driver.paths.tpm_state(self.domain.uuid));
+        let mut resources = guest.resources;
+        resources.end_helpers().await;
+        let tpm_state = tpm::state_to_forget(&self.driver, &self.domain, &guest.live.document);
         // Files first: whoever sees the domain shut off may start it again.
         let cleared = self.driver.blocking(move || {
             log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
             resources.release();
-            tpm_state.map_or(Ok(()), |state| tpm::forget(&state))
+            tpm::forget_all(tpm_state)
         });
         if let Err(err) = cleared.await {
             tracing::warn!(%err, "left-overs of a guest were not removed");

@@ -1,7 +1,7 @@
 //! What a document asks of the host's control groups and schedulers: none but pins is applied yet, so a guest that
 //! counts on it does not start.
 
-use error::{Code, Domain, Error, Result};
+use error::Result;
 use model::domain::Domain as Model;
 use model::domain::memory::MemTune;
 use model::domain::tune::{BlkioTune, CpuTune, NumaTune};
@@ -38,14 +38,9 @@ pub(crate) fn check(model: &Model) -> Result<()> {
                 .is_some_and(|tune| *tune != NumaTune::default()),
         ),
     ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let text =
-                format!("<{name}>: limits of the host's processors and memory are not applied to guests yet");
-            Err(Error::new(Code::NoSupport, Domain::Qemu, text))
-        }
-    }
+    super::refuse_asked(asked, |name| {
+        format!("<{name}>: limits of the host's processors and memory are not applied to guests yet")
+    })
 }
 
 /// Whether it asks for nothing but which of the host's processors threads run on; that is applied.
@@ -62,6 +57,7 @@ fn only_pins(tune: &CpuTune) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use error::Code;
 
     #[test]
     fn a_limit_is_not_ignored() {

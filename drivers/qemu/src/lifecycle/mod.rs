@@ -22,11 +22,25 @@ pub(crate) use power::PowerWay;
 pub(crate) use resources::Resources;
 pub(crate) use start::StartOptions;
 
-use error::{Code, Domain, Error};
+use error::{Code, Domain, Error, Result};
 use std::time::Duration;
 
 /// How long QEMU may take to answer a command that changes something.
 pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(15);
+
+/// Refuses the first thing that is asked for and would be ignored.
+///
+/// # Errors
+/// [`Code::NoSupport`] with what `say` makes of its name.
+fn refuse_asked(
+    all: impl IntoIterator<Item = (&'static str, bool)>,
+    say: impl FnOnce(&str) -> String,
+) -> Result<()> {
+    match all.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((what, _)) => Err(Error::new(Code::NoSupport, Domain::Qemu, say(what))),
+    }
+}
 
 /// The error of an operation that needs a running domain.
 pub(crate) fn not_running() -> Error {

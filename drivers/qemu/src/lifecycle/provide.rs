@@ -14,7 +14,6 @@ use model::domain::Domain as Model;
 use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::{CharSource, Graphics};
-use model::domain::memory::MemorySourceType;
 use qmp::Monitor;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -62,7 +61,7 @@ pub(crate) struct Provided {
     pub served: Vec<String>,
 }
 
-fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
+pub(super) fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
     Error::new(
         Code::OperationFailed,
         ErrorDomain::Qemu,
@@ -84,7 +83,7 @@ pub(crate) fn before_start(
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
-    let memory = needs_memory_folder(model).then_some(&ground.memory_dir);
+    let memory = command::has_memory_in_files(model).then_some(&ground.memory_dir);
     for folder in [&ground.domain_dir, &ground.channel_dir]
         .into_iter()
         .chain(memory)
@@ -134,19 +133,8 @@ pub(crate) fn before_start(
     })
 }
 
-/// Whether the guest's memory lies in files.
-fn needs_memory_folder(model: &Model) -> bool {
-    let backing = model.memory_backing.as_deref();
-    let source = backing.and_then(|backing| backing.source.as_ref());
-    let shared = backing.is_some_and(|backing| backing.access.is_some());
-    match source.map(|source| source.r#type) {
-        Some(MemorySourceType::File) => true,
-        Some(MemorySourceType::Memfd) => false,
-        Some(MemorySourceType::Anonymous) | None => shared,
-    }
-}
-
-fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
+/// Gives a file or folder to the user a process runs as.
+pub(super) fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
     let Some((user, group)) = identity else {
         return Ok(());
     };
@@ -353,17 +341,14 @@ fn nvram(model: &Model, ground: &Ground) -> Result<()> {
 /// # Errors
 /// What the monitor says.
 pub(crate) async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
-    let mut any = false;
-    model
-        .devices
-        .for_each_char(|_, source| any |= matches!(source, CharSource::Pty { .. }));
-    if !any {
+    let is_pty = |source: &CharSource| matches!(source, CharSource::Pty { .. });
+    if !model.devices.chars().any(|(_, source)| is_pty(source)) {
         return Ok(());
     }
     let opened = monitor.query_chardev(COMMAND_WAIT).await.map_err(monitor_error)?;
-    model.devices.for_each_char_mut(|info, source| {
+    for (info, source) in model.devices.chars_mut() {
         let CharSource::Pty { source } = source else {
-            return;
+            continue;
         };
         let label = format!("char{}", info.alias_name().unwrap_or_default());
         let path = opened
@@ -373,7 +358,7 @@ pub(crate) async fn learn(model: &mut Model, monitor: &Monitor) -> Result<()> {
         if let Some(path) = path {
             source.get_or_insert_default().path = Some(path.to_owned());
         }
-    });
+    }
     for console in &mut model.devices.consoles {
         console.tty = match &console.source {
             CharSource::Pty { source: Some(source) } => source.path.clone(),

@@ -9,6 +9,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a helper process may take to end itself once its guest is gone.
+const HELPER_WAIT: Duration = Duration::from_secs(5);
 
 /// The files, ports and helper processes of one run.
 ///
@@ -52,6 +56,19 @@ impl Resources {
         self.settled = true;
     }
 
+    /// Ends the helper processes and waits for their end: the next run needs what they hold.
+    pub(crate) async fn end_helpers(&mut self) {
+        for helper in &self.helpers {
+            told_of(helper, helper.signal(Signal::TERM));
+        }
+        for helper in self.helpers.drain(..) {
+            if tokio::time::timeout(HELPER_WAIT, helper.ended()).await.is_err() {
+                told_of(&helper, helper.signal(Signal::KILL));
+                helper.ended().await;
+            }
+        }
+    }
+
     /// Gives everything back. Blocks on the disk.
     pub(crate) fn release(mut self) {
         self.settled = false;
@@ -64,9 +81,7 @@ impl Drop for Resources {
             return;
         }
         for helper in &self.helpers {
-            if let Err(err) = helper.signal(Signal::TERM) {
-                tracing::warn!(pid = helper.pid(), %err, "a guest's helper process cannot be ended");
-            }
+            told_of(helper, helper.signal(Signal::TERM));
         }
         for file in &self.files {
             told(file, fs::remove_file(file));
@@ -74,6 +89,12 @@ impl Drop for Resources {
         for folder in &self.folders {
             told(folder, fs::remove_dir_all(folder));
         }
+    }
+}
+
+fn told_of(helper: &Process, outcome: std::io::Result<()>) {
+    if let Err(err) = outcome {
+        tracing::warn!(pid = helper.pid(), %err, "a guest's helper process cannot be ended");
     }
 }
 

@@ -58,7 +58,16 @@ impl Owner {
             ));
         }
         self.discard_saved(options.force_boot).await?;
-        let (guest, model) = self.bring_up(origin, &options).await?;
+        let (guest, model) = match self.bring_up(Arc::clone(&origin), &options).await {
+            Ok(brought_up) => brought_up,
+            Err(err) => {
+                let state = tpm::state_to_forget(&self.driver, &self.domain, &origin);
+                if let Err(err) = self.driver.blocking(move || tpm::forget_all(state)).await {
+                    tracing::warn!(%err, "left-overs of a start were not removed");
+                }
+                return Err(err);
+            }
+        };
         let (paused, process) = (options.paused, Arc::clone(guest.process()));
         self.publish(|state| {
             state.live = Some(Arc::clone(&guest.live));
@@ -156,11 +165,8 @@ impl Owner {
         };
         let ports = driver.ports.clone();
         let settings = Arc::clone(&config);
-        // Holding a process means waiting for its end, which is the runtime's business.
-        let runtime = tokio::runtime::Handle::current();
         let (provided, resources, mut model) = driver
             .blocking(move || {
-                let _entered = runtime.enter();
                 let provided =
                     provide::before_start(&mut model, &ground, &ports, &settings, taps, &mut resources)?;
                 Ok((provided, resources, model))
@@ -193,13 +199,7 @@ impl Owner {
             log: driver.paths.log_file(&name),
         };
         let identity = driver.identity;
-        let runtime = tokio::runtime::Handle::current();
-        let (process, log) = driver
-            .blocking(move || {
-                let _entered = runtime.enter();
-                started.spawn(identity)
-            })
-            .await?;
+        let (process, log) = driver.blocking(move || started.spawn(identity)).await?;
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
         let starting = status::Snapshot {

@@ -122,14 +122,9 @@ fn refuse_options(interface: &Interface) -> Result<()> {
         ("source ip", source_addresses),
         ("backend tap", tap_backend),
     ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        None => Ok(()),
-        Some((what, _)) => Err(Error::new(
-            Code::NoSupport,
-            ErrorDomain::Qemu,
-            format!("<interface>: <{what}> is not supported for taps yet"),
-        )),
-    }
+    super::refuse_asked(asked, |what| {
+        format!("<interface>: <{what}> is not supported for taps yet")
+    })
 }
 
 fn make(interface: &Interface) -> Result<tap::Tap> {

@@ -3,22 +3,29 @@
 use super::Resources;
 use super::launch::Program;
 use super::log_file::LogFile;
+use super::provide::{failed, own};
+use crate::Driver;
 use crate::capabilities::tools;
 use crate::command;
+use crate::domain::{Document, Domain};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use model::domain::devices::Tpm;
 use model::domain::devices::tpm::{TpmBackendKind, TpmEmulator, TpmVersion};
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::Command;
 use xml::YesNo;
 
 /// The number swtpm knows its listening socket by.
 const CONTROL_FD: i32 = 3;
+
+/// How long the making of a TPM's keys and certificates may take.
+const SETUP_WAIT: Duration = Duration::from_secs(60);
 
 /// Where one run's TPM works.
 #[derive(Debug)]
@@ -52,6 +59,15 @@ pub(crate) fn is_fleeting(model: &Model) -> bool {
     emulators(model).any(|(_, emulator)| emulator.persistent_state != Some(YesNo::Yes))
 }
 
+/// Says in a document whether the state goes with the domain.
+pub(crate) fn set_fleeting(model: &mut Model, goes: bool) {
+    for tpm in &mut model.devices.tpms {
+        if let TpmBackendKind::Emulator(emulator) = &mut tpm.backend.kind {
+            emulator.persistent_state = Some(if goes { YesNo::No } else { YesNo::Yes });
+        }
+    }
+}
+
 /// Removes a domain's TPM state. Blocks on the disk.
 ///
 /// # Errors
@@ -63,9 +79,18 @@ pub(crate) fn forget(state: &Path) -> Result<()> {
     }
 }
 
-fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
-    let text = format!("<tpm>: cannot {what} '{}': {err}", path.display());
-    Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+/// The TPM state that is of no use any more once the domain does not run: its document says so, and it has no definition.
+pub(super) fn state_to_forget(driver: &Driver, domain: &Domain, document: &Document) -> Option<PathBuf> {
+    let goes = !domain.state().is_persistent() && document.parse().is_ok_and(|model| is_fleeting(&model));
+    goes.then(|| driver.paths.tpm_state(domain.uuid))
+}
+
+/// [`forget`], where there is something to.
+///
+/// # Errors
+/// As [`forget`].
+pub(super) fn forget_all(state: Option<PathBuf>) -> Result<()> {
+    state.map_or(Ok(()), |state| forget(&state))
 }
 
 /// Starts swtpm for each emulated TPM, with a socket that is already bound; gives their names. Blocks on the disk, inside
@@ -126,13 +151,9 @@ fn refuse_options(emulator: &TpmEmulator) -> Result<()> {
         ("source", emulator.source.is_some()),
         ("profile", emulator.profile.is_some()),
     ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        None => Ok(()),
-        Some((what, _)) => {
-            let text = format!("<tpm><backend type='emulator'>: <{what}> is not supported yet");
-            Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text))
-        }
-    }
+    super::refuse_asked(asked, |what| {
+        format!("<tpm><backend type='emulator'>: <{what}> is not supported yet")
+    })
 }
 
 fn program(name: &str) -> Result<PathBuf> {
@@ -140,13 +161,6 @@ fn program(name: &str) -> Result<PathBuf> {
         let text = format!("<tpm>: '{name}' is not installed (packages swtpm and swtpm-tools)");
         Error::new(Code::OperationUnsupported, ErrorDomain::Qemu, text)
     })
-}
-
-fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
-    let Some((user, group)) = identity else {
-        return Ok(());
-    };
-    std::os::unix::fs::chown(path, Some(user), Some(group)).map_err(|err| failed("give away", path, err))
 }
 
 /// Makes a TPM with its keys and certificates, the first time.
@@ -175,16 +189,21 @@ fn set_up(model: &Model, ground: &Ground, state: &Path, version: TpmVersion) -> 
             "--lock-nvram",
         ])
         .current_dir("/")
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     if version != TpmVersion::V1_2 {
         command.arg("--tpm2");
     }
     if let Some((user, group)) = ground.identity {
         command.uid(user).gid(group);
     }
-    let output = command
-        .output()
-        .map_err(|err| failed("run swtpm_setup for", &unfinished, err))?;
+    // It makes keys, for which it needs the processor, and asks nobody.
+    let output = tokio::time::timeout(SETUP_WAIT, command.output());
+    let output = tokio::runtime::Handle::current().block_on(output).map_err(|_| {
+        let text = format!("<tpm>: swtpm_setup did not end within {SETUP_WAIT:?}");
+        Error::new(Code::OperationTimeout, ErrorDomain::Qemu, text)
+    })?;
+    let output = output.map_err(|err| failed("run swtpm_setup for", &unfinished, err))?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);

@@ -9,12 +9,7 @@ use model::domain::devices::{Address, Console, Controller, Devices, Disk};
 
 /// Names every device that has no name yet.
 pub fn assign(domain: &mut Domain) {
-    let q35 = domain
-        .os
-        .r#type
-        .machine
-        .as_deref()
-        .is_some_and(|machine| machine.contains("q35"));
+    let q35 = domain.is_q35();
     let devices = &mut domain.devices;
     let lsi = lsi_controllers(devices);
     for disk in &mut devices.disks {

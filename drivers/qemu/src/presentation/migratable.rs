@@ -21,12 +21,7 @@ pub(super) fn without_choices(live: &mut Domain, origin: Domain) {
 
 /// Leaves out the devices that come by themselves.
 pub(super) fn without_implicit(domain: &mut Domain) {
-    let q35 = domain
-        .os
-        .r#type
-        .machine
-        .as_deref()
-        .is_some_and(|machine| machine.contains("q35"));
+    let q35 = domain.is_q35();
     let devices = &mut domain.devices;
     if !q35 {
         only_of(devices, ControllerType::Usb, |controller| {

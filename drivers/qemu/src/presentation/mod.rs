@@ -3,10 +3,9 @@
 mod migratable;
 
 use crate::Driver;
-use crate::binary::Accel;
 use crate::domain::{Document, Live, State};
 use crate::flags;
-use crate::processor::{self, Offer};
+use crate::processor;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 
@@ -77,31 +76,15 @@ pub(crate) async fn document(driver: &Driver, state: &State, view: View) -> Resu
 
 /// The document with the processor spelt out as a start here would make it now.
 async fn with_processor(driver: &Driver, mut model: Model) -> Result<Model> {
-    let (Some(emulator), Some(accel)) = (model.devices.emulator.clone(), Accel::of(model.r#type)) else {
-        return Err(processor::unknown_host());
+    let Some(emulator) = model.devices.emulator.clone() else {
+        return Ok(model);
     };
     let caps = driver.binaries.get(emulator.as_ref()).await?;
     let models = driver.capabilities.models();
     driver
         .blocking(move || {
-            let arch = model.os.r#type.arch.clone().unwrap_or_else(|| caps.arch.clone());
             let catalogue = models.get(&caps.arch);
-            if let Some(cpu) = model.cpu.as_deref_mut() {
-                let Some(catalogue) = catalogue.as_deref() else {
-                    return if processor::depends_on_host(cpu) {
-                        Err(processor::unknown_host())
-                    } else {
-                        Ok(model)
-                    };
-                };
-                let offer = Offer {
-                    caps: &caps,
-                    accel,
-                    arch: &arch,
-                    catalogue,
-                };
-                processor::settle(cpu, offer)?;
-            }
+            processor::settle(&mut model, &caps, catalogue.as_deref())?;
             Ok(model)
         })
         .await

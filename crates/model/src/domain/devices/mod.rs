@@ -203,36 +203,31 @@ impl Devices {
             .or_else(|| self.disks.iter().find(|disk| disk.source_path() == Some(name)))
     }
 
-    /// Visits every character device of the guest's ports: serial, parallel, channels, consoles.
-    pub fn for_each_char(&self, mut visit: impl FnMut(&DeviceInfo, &CharSource)) {
-        self.serials
-            .iter()
-            .for_each(|port| visit(&port.info, &port.source));
-        self.parallels
-            .iter()
-            .for_each(|port| visit(&port.info, &port.source));
-        self.channels
-            .iter()
-            .for_each(|port| visit(&port.info, &port.source));
-        self.consoles
-            .iter()
-            .for_each(|port| visit(&port.info, &port.source));
+    /// The character devices of the guest's ports: serial, parallel, channels, consoles.
+    pub fn chars(&self) -> impl Iterator<Item = (&DeviceInfo, &CharSource)> {
+        let serials = self.serials.iter().map(|port| (&port.info, &port.source));
+        let parallels = self.parallels.iter().map(|port| (&port.info, &port.source));
+        let channels = self.channels.iter().map(|port| (&port.info, &port.source));
+        let consoles = self.consoles.iter().map(|port| (&port.info, &port.source));
+        serials.chain(parallels).chain(channels).chain(consoles)
     }
 
-    /// [`Self::for_each_char`], to change them.
-    pub fn for_each_char_mut(&mut self, mut visit: impl FnMut(&DeviceInfo, &mut CharSource)) {
-        self.serials
+    /// [`Self::chars`], to change where they lead.
+    pub fn chars_mut(&mut self) -> impl Iterator<Item = (&DeviceInfo, &mut CharSource)> {
+        let serials = self.serials.iter_mut().map(|port| (&port.info, &mut port.source));
+        let parallels = self
+            .parallels
             .iter_mut()
-            .for_each(|port| visit(&port.info, &mut port.source));
-        self.parallels
+            .map(|port| (&port.info, &mut port.source));
+        let channels = self
+            .channels
             .iter_mut()
-            .for_each(|port| visit(&port.info, &mut port.source));
-        self.channels
+            .map(|port| (&port.info, &mut port.source));
+        let consoles = self
+            .consoles
             .iter_mut()
-            .for_each(|port| visit(&port.info, &mut port.source));
-        self.consoles
-            .iter_mut()
-            .for_each(|port| visit(&port.info, &mut port.source));
+            .map(|port| (&port.info, &mut port.source));
+        serials.chain(parallels).chain(channels).chain(consoles)
     }
 
     /// The controllers of one kind.
