@@ -52,6 +52,12 @@ fn validate(document: &str, schema: &str) {
     );
 }
 
+/// The document around the host's cells.
+fn without_topology(document: &str) -> (&str, &str) {
+    let (before, rest) = document.split_once("<topology>\n").unwrap();
+    (before, rest.split_once("</topology>\n").unwrap().1)
+}
+
 #[tokio::test]
 async fn the_documents_are_what_libvirts_schemas_say() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,7 +68,9 @@ async fn the_documents_are_what_libvirts_schemas_say() {
     // The schema's pattern for the host's features has no dot, though libvirt itself names some with one.
     validate(&document.replace("'sse4.", "'sse4-"), "capability.rng");
     assert!(document.contains("<arch name='x86_64'>"), "{document}");
-    assert_eq!(service.document().await.unwrap(), document);
+    // A virtual host's memory may grow and shrink while it runs.
+    let again = service.document().await.unwrap();
+    assert_eq!(without_topology(&again), without_topology(&document));
     for machine in ["pc", "q35", "microvm"] {
         let query = Query {
             virt: Some("qemu"),
