@@ -38,6 +38,11 @@ pub(super) fn stand_in(folder: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// What a stock client opens to get to that socket.
+pub(super) fn uri(socket: &Path) -> String {
+    format!("qemu+unix:///system?socket={}", socket.display())
+}
+
 /// A daemon and its folder.
 pub(super) struct Daemon {
     kind: Kind,
@@ -94,7 +99,7 @@ impl Daemon {
     }
 
     pub(super) fn uri(&self) -> String {
-        format!("qemu+unix:///system?socket={}", self.socket().display())
+        uri(&self.socket())
     }
 
     pub(super) fn pid(&self) -> u32 {

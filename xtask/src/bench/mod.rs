@@ -5,6 +5,7 @@
 
 mod cold;
 mod daemons;
+mod floor;
 mod growth;
 mod load;
 mod memory;
@@ -239,8 +240,9 @@ pub(crate) fn run(quick: bool, part: Option<Part>) -> Result<()> {
     let wanted = |one| part.map_or(!quick || one == Part::Calls, |part| part == one);
     let mut ours = Values::new();
     let mut theirs = Values::new();
+    let mut floor = Values::new();
     if wanted(Part::Calls) {
-        calls(quick, &mut ours, &mut theirs)?;
+        calls(quick, &mut ours, &mut theirs, &mut floor)?;
     }
     if wanted(Part::Growth) {
         say("* From 100 to 10,000 domains");
@@ -252,12 +254,12 @@ pub(crate) fn run(quick: bool, part: Option<Part>) -> Result<()> {
     }
     let size = std::fs::metadata(daemons::binary()?)?.len();
     note(&mut ours, "binary", size as f64);
-    tell(&ours, &theirs);
+    tell(&ours, &theirs, &floor);
     Ok(())
 }
 
 /// Both daemons in turn.
-fn calls(quick: bool, ours: &mut Values, theirs: &mut Values) -> Result<()> {
+fn calls(quick: bool, ours: &mut Values, theirs: &mut Values, floor: &mut Values) -> Result<()> {
     let peer = daemons::peer_is_there();
     if !peer {
         say("* The peer is not measured: that needs libvirtd (package libvirt-daemon-system) and root");
@@ -265,24 +267,24 @@ fn calls(quick: bool, ours: &mut Values, theirs: &mut Values) -> Result<()> {
     let rounds = if quick { 1 } else { ROUNDS };
     for round in 1..=rounds {
         say(&format!("* Round {round} of {rounds}"));
-        measure(Kind::Ours, ours, SMALL)?;
+        measure(Kind::Ours, ours, Some(floor), SMALL)?;
         start::measure(ours)?;
         if peer {
-            measure(Kind::Peer, theirs, SMALL)?;
+            measure(Kind::Peer, theirs, None, SMALL)?;
         }
     }
     if !quick {
         say("* 10,000 domains");
-        measure(Kind::Ours, ours, LARGE)?;
+        measure(Kind::Ours, ours, Some(floor), LARGE)?;
         if peer {
-            measure(Kind::Peer, theirs, LARGE)?;
+            measure(Kind::Peer, theirs, None, LARGE)?;
         }
     }
     Ok(())
 }
 
-/// Everything that is measured at one daemon with so many domains.
-fn measure(kind: Kind, values: &mut Values, domains: u32) -> Result<()> {
+/// Everything that is measured at one daemon with so many domains, and into `floor` what remains without it.
+fn measure(kind: Kind, values: &mut Values, floor: Option<&mut Values>, domains: u32) -> Result<()> {
     let large = domains == LARGE;
     let mut daemon = daemons::Daemon::prepare(kind)?;
     let cold = cold::first_reply(&mut daemon)?;
@@ -291,9 +293,30 @@ fn measure(kind: Kind, values: &mut Values, domains: u32) -> Result<()> {
         note(values, "idle_pss", memory::of(daemon.pid(), "Pss:")?);
         note(values, "disk_limit", cold::disk_limit(daemon.folder())?);
     }
+    python_calls(&daemon.uri(), domains, large, values)?;
+    if let Some(floor) = floor {
+        let socket = floor::answer(floor::record(&daemon.socket())?, daemon.folder())?;
+        python_calls(&daemons::uri(&socket), 0, large, floor)?;
+    }
+    let rss = memory::of(daemon.pid(), "Rss:")?;
+    note(values, if large { "large_rss" } else { "loaded_rss" }, rss);
+    if large {
+        let socket = daemon.socket();
+        let list = load::block_on(async { load::list(&load::open(&socket).await?).await })?;
+        note(values, "large_list_own", list);
+        daemon.stop()?;
+        note(values, "large_start", cold::first_reply(&mut daemon)?);
+    } else {
+        note(values, "calls_32", load::calls(&daemon.socket())?);
+    }
+    daemon.stop()
+}
+
+/// The stock Python client's calls, after it has defined so many domains.
+fn python_calls(uri: &str, domains: u32, large: bool, values: &mut Values) -> Result<()> {
     let script = include_str!("clients/calls.py");
     let output = Command::new("/usr/bin/python3")
-        .args(["-c", script, &daemon.uri(), &domains.to_string()])
+        .args(["-c", script, uri, &domains.to_string()])
         .output()
         .context("cannot run the stock Python client")?;
     ensure!(
@@ -315,18 +338,7 @@ fn measure(kind: Kind, values: &mut Values, domains: u32) -> Result<()> {
             (name, false) => note(values, name, value),
         }
     }
-    let rss = memory::of(daemon.pid(), "Rss:")?;
-    note(values, if large { "large_rss" } else { "loaded_rss" }, rss);
-    if large {
-        let socket = daemon.socket();
-        let list = load::block_on(async { load::list(&load::open(&socket).await?).await })?;
-        note(values, "large_list_own", list);
-        daemon.stop()?;
-        note(values, "large_start", cold::first_reply(&mut daemon)?);
-    } else {
-        note(values, "calls_32", load::calls(&daemon.socket())?);
-    }
-    daemon.stop()
+    Ok(())
 }
 
 fn median(values: &[f64]) -> Option<f64> {
@@ -335,10 +347,10 @@ fn median(values: &[f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-fn tell(ours: &Values, theirs: &Values) {
+fn tell(ours: &Values, theirs: &Values, floor: &Values) {
     say("");
-    say("| figure | ours | peer | ratio | wanted | met |");
-    say("|---|---|---|---|---|---|");
+    say("| figure | ours | floor | peer | ratio | wanted | met |");
+    say("|---|---|---|---|---|---|---|");
     for figure in TABLE {
         let value = |values: &Values| values.get(figure.name).and_then(|values| median(values));
         let Some(own) = value(ours) else { continue };
@@ -367,9 +379,10 @@ fn tell(ours: &Values, theirs: &Values) {
             _ => (String::new(), None),
         };
         say(&format!(
-            "| {} | {} | {} | {} | {wanted} | {} |",
+            "| {} | {} | {} | {} | {} | {wanted} | {} |",
             figure.what,
             shown(own),
+            value(floor).map(shown).unwrap_or_default(),
             peer.map(shown).unwrap_or_default(),
             ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default(),
             met.map_or("", |met| if met { "yes" } else { "NO" })
