@@ -104,6 +104,36 @@ pub fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// A document found in a folder: its name without ending, and its text or why it cannot be read.
+pub type Found = (String, io::Result<String>);
+
+/// The documents of a folder whose names end in `.ENDING`; a folder that is not there has none.
+///
+/// # Errors
+/// The system's, when the folder itself cannot be read.
+pub fn documents(folder: &Path, ending: &str) -> io::Result<Vec<Found>> {
+    let unreadable = |source| told(source, "cannot read the folder", folder);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(other) => return Err(unreadable(other)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let (Some(name), true) = (name, path.extension().is_some_and(|given| given == ending)) else {
+            continue;
+        };
+        if path.is_file() {
+            let name = name.to_owned();
+            let text = fs::read_to_string(&path).map_err(|source| told(source, "cannot read", &path));
+            found.push((name, text));
+        }
+    }
+    Ok(found)
+}
+
 fn fresh_name(path: &Path) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(
@@ -200,6 +230,30 @@ mod tests {
         link(Path::new("/two"), &path).unwrap();
         assert_eq!(fs::read_link(&path).unwrap(), Path::new("/two"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn documents_are_found_by_their_ending() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(documents(&dir.path().join("none"), "xml").unwrap().is_empty());
+        for name in ["a.xml", "b.c.xml", "d.xml.new", "xml", "e.txt"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        fs::create_dir(dir.path().join("f.xml")).unwrap();
+        fs::write(dir.path().join("g.xml"), b"\xff").unwrap();
+        let mut found: Vec<_> = documents(dir.path(), "xml")
+            .unwrap()
+            .into_iter()
+            .map(|(name, text)| (name, text.ok()))
+            .collect();
+        found.sort();
+        let whole = |name: &str, text: &str| (name.to_owned(), Some(text.to_owned()));
+        let expected = [
+            whole("a", "a.xml"),
+            whole("b.c", "b.c.xml"),
+            ("g".to_owned(), None),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

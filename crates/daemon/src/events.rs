@@ -2,6 +2,8 @@
 //!
 //! A driver keeps one registry for each kind of object. A session's callbacks are gone with it. Sending never waits: a
 //! session that does not read its events is disconnected by the layer below.
+//!
+//! Most kinds of object filter by one object or none: [`ObjectEvents`].
 
 use error::{Code, Domain, Error, Result};
 use parking_lot::{Mutex, RwLock};
@@ -32,37 +34,71 @@ struct Callbacks<F> {
 
 /// The callbacks of all sessions.
 pub struct Events<F> {
+    /// What the events are about: "secret".
+    object: &'static str,
+    /// How many events there are, numbered from 0.
+    count: i32,
     listeners: RwLock<BTreeMap<u64, Arc<Listener<F>>>>,
 }
+
+/// Callbacks each of which is for one object, known by a `K` that never changes, or for all of them.
+pub type ObjectEvents<K> = Events<Option<K>>;
 
 /// How many callbacks one session may have.
 const CALLBACKS_MAX: usize = 4096;
 
-impl<F> Default for Events<F> {
-    fn default() -> Self {
-        Self {
-            listeners: RwLock::default(),
-        }
-    }
-}
-
 impl<F> std::fmt::Debug for Events<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Events")
+            .field("object", &self.object)
             .field("sessions", &self.listeners.read().len())
             .finish()
     }
 }
 
-impl<F: Send + 'static> Events<F> {
+fn internal(text: String) -> Error {
+    Error::new(Code::InternalError, Domain::Rpc, text)
+}
+
+impl<F: PartialEq + Send + 'static> Events<F> {
+    /// A registry without callbacks, for the `count` events (numbered from 0, as the public headers do) about a kind of
+    /// object: "secret".
+    pub fn new(object: &'static str, count: i32) -> Arc<Self> {
+        Arc::new(Self {
+            object,
+            count,
+            listeners: RwLock::default(),
+        })
+    }
+
+    /// Whether there is an event of that number.
+    ///
+    /// # Errors
+    /// [`Code::InternalError`], which is what stock daemons say.
+    pub fn known(&self, event: i32) -> Result<()> {
+        if (0..self.count).contains(&event) {
+            Ok(())
+        } else {
+            Err(internal(format!("unsupported {} event ID {event}", self.object)))
+        }
+    }
+
     /// Registers a callback and gives its number.
     ///
     /// # Errors
-    /// The session has too many.
+    /// [`Code::InternalError`] for an event that does not exist, [`Code::InvalidArg`] for a second callback of the
+    /// session that would hear the same, which is what stock daemons say; [`Code::OperationInvalid`] when the session
+    /// has too many.
     pub fn register(self: &Arc<Self>, session: &Arc<Session>, event: i32, filter: F) -> Result<i32> {
+        self.known(event)?;
         let listener = self.listener(session);
         let mut callbacks = listener.callbacks.lock();
-        if callbacks.list.len() >= CALLBACKS_MAX {
+        let known = &callbacks.list;
+        if known.iter().any(|one| one.event == event && one.filter == filter) {
+            let text = "event callback already tracked";
+            return Err(Error::new(Code::InvalidArg, Domain::None, text));
+        }
+        if known.len() >= CALLBACKS_MAX {
             let text = format!("a client may have at most {CALLBACKS_MAX} event callbacks");
             return Err(Error::new(Code::OperationInvalid, Domain::Event, text));
         }
@@ -105,15 +141,10 @@ impl<F: Send + 'static> Events<F> {
     /// Removes the callback of that number.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] if the session has none of that number.
+    /// [`Code::InternalError`] if the session has none of that number, which is what stock daemons say.
     pub fn deregister(&self, session: &Session, id: i32) -> Result<Callback<F>> {
-        self.take(session, |callback| callback.id == id).ok_or_else(|| {
-            Error::new(
-                Code::InvalidArg,
-                Domain::Event,
-                format!("domain event callback {id} not registered"),
-            )
-        })
+        self.take(session, |callback| callback.id == id)
+            .ok_or_else(|| internal(format!("{} event callback {id} not registered", self.object)))
     }
 
     /// Removes and gives the first callback of a session that `which` chooses.
@@ -122,12 +153,6 @@ impl<F: Send + 'static> Events<F> {
         let mut callbacks = listener.callbacks.lock();
         let at = callbacks.list.iter().position(which)?;
         Some(callbacks.list.remove(at))
-    }
-
-    /// Whether a session has a callback that `which` chooses.
-    pub fn any(&self, session: &Session, which: impl Fn(&Callback<F>) -> bool) -> bool {
-        let listener = self.listeners.read().get(&session.id()).cloned();
-        listener.is_some_and(|listener| listener.callbacks.lock().list.iter().any(which))
     }
 
     /// Calls `send` for each callback for `event`, session by session, in the order of their registration.
@@ -160,5 +185,16 @@ impl<F: Send + 'static> Events<F> {
                 .iter()
                 .any(|one| one.event == event)
         })
+    }
+}
+
+impl<K: PartialEq + Send + 'static> ObjectEvents<K> {
+    /// As [`Events::tell`], for each callback that wants to hear of `object`; `send` is given the callback's number.
+    pub fn tell_of(&self, event: i32, object: &K, mut send: impl FnMut(&Session, i32)) {
+        self.tell(event, |session, callback| {
+            if callback.filter.as_ref().is_none_or(|wanted| wanted == object) {
+                send(session, callback.id);
+            }
+        });
     }
 }

@@ -47,7 +47,7 @@ fn send(session: &Session, callback_id: i32) {
 
 #[tokio::test]
 async fn callbacks_are_numbered_told_and_removed() {
-    let events = Arc::new(Events::<Option<&str>>::default());
+    let events = Events::<Option<&str>>::new("domain", 8);
     let (session, mut client) = connect(1);
     let (other, _other_client) = connect(2);
     assert!(events.unheard(0));
@@ -75,8 +75,20 @@ async fn callbacks_are_numbered_told_and_removed() {
     assert_eq!(events.deregister(&session, second).unwrap().filter, Some("a"));
     assert_eq!(
         events.deregister(&session, second).unwrap_err().code(),
-        Code::InvalidArg
+        Code::InternalError
     );
+    let refused = |event, filter| events.register(&session, event, filter).unwrap_err().code();
+    assert_eq!(refused(4, None), Code::InvalidArg, "it would hear the same twice");
+    assert_eq!(
+        (refused(8, None), refused(-1, None)),
+        (Code::InternalError, Code::InternalError)
+    );
+    let mut heard = Vec::new();
+    events.tell_of(0, &"b", |session, id| heard.push((session.id(), id)));
+    assert_eq!(heard, [(1, 0), (2, 0)]);
+    heard.clear();
+    events.tell_of(0, &"c", |session, id| heard.push((session.id(), id)));
+    assert_eq!(heard, [(1, 0)]);
     assert!(!events.unheard(4));
     drop(client);
     tokio::time::timeout(Duration::from_secs(10), session.closed())
@@ -91,7 +103,7 @@ async fn callbacks_are_numbered_told_and_removed() {
 
 #[tokio::test]
 async fn a_session_that_is_gone_registers_nothing_for_good() {
-    let events = Arc::new(Events::<()>::default());
+    let events = Events::<()>::new("domain", 8);
     let (session, client) = connect(1);
     drop(client);
     let ended = Arc::new(tokio::sync::Notify::new());

@@ -13,7 +13,8 @@ use crate::prepare::Facts;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use daemon::config::Loaded;
-use daemon::{Info, Instance, Layout, Routes, Workers};
+use daemon::connection::Connection;
+use daemon::{Info, Instance, Layout, Mode, Routes, Workers};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::Host;
 use protocol::Priority;
@@ -79,11 +80,6 @@ impl Driver {
             return Ok(self.identity);
         }
         account(&self.layout, ("swtpm_user", user), ("swtpm_group", group))
-    }
-
-    /// The URI of this instance.
-    pub(crate) fn uri(&self) -> String {
-        format!("qemu:///{}", self.layout.mode().name())
     }
 
     /// What definitions are completed with.
@@ -303,6 +299,15 @@ impl daemon::Driver for Driver {
     }
 
     async fn shutdown(&self) {}
+}
+
+impl Connection for Driver {
+    const SCHEME: &'static str = "qemu";
+    const TYPE: &'static str = "QEMU";
+
+    fn mode(&self) -> Mode {
+        self.layout.mode()
+    }
 }
 
 /// Reads `qemu.conf`; what is odd in it is told in the log.

@@ -20,6 +20,5 @@ mod presentation;
 pub mod processor;
 mod registry;
 mod stats;
-mod validate;
 
 pub use driver::Driver;

@@ -18,7 +18,7 @@ impl Driver {
     /// What is wrong with the document, or with it on this host.
     pub(crate) async fn read_definition(&self, text: &str, validate: bool) -> Result<Model> {
         if validate {
-            crate::validate::against_schema(self, text).await?;
+            daemon::schema_check::check("domain", text).await?;
         }
         let mut model = Model::from_xml(text)?;
         let caps = match model.devices.emulator.as_deref() {

@@ -4,9 +4,6 @@
 
 use crate::paths::Paths;
 use error::{Code, Domain as ErrorDomain, Error, Result};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
 /// What stands above a definition, so that nobody edits it under the daemon's feet.
 fn banner(name: &str) -> String {
@@ -34,35 +31,16 @@ pub(crate) struct Stored {
 /// # Errors
 /// When the folder itself cannot be read; one file's failure stands in its place in the list.
 pub(crate) fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
-    let entries = match fs::read_dir(&paths.config) {
-        Ok(entries) => entries,
-        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(other) => return Err(failed("read the folder", &paths.config, other)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry
-            .map_err(|err| failed("read the folder", &paths.config, err))?
-            .path();
-        let Some(name) = path
-            .file_name()
-            .and_then(|name| name.to_str()?.strip_suffix(".xml"))
-        else {
-            continue;
-        };
-        if !path.is_file() {
-            continue;
-        }
-        let name = name.to_owned();
-        let text = fs::read_to_string(&path).map_err(|err| failed("read", &path, err));
+    let documents = daemon::durable::documents(&paths.config, "xml").map_err(refused)?;
+    let found = documents.into_iter().map(|(name, text)| {
         let autostart = paths.autostart(&name).is_symlink();
-        found.push(text.map(|text| Stored {
+        Ok(Stored {
+            text: text.map_err(refused)?,
             name,
-            text,
             autostart,
-        }));
-    }
-    Ok(found)
+        })
+    });
+    Ok(found.collect())
 }
 
 /// Puts a definition on disk for good.
@@ -113,13 +91,4 @@ pub(crate) fn set_autostart(paths: &Paths, name: &str, autostart: bool) -> Resul
 
 fn refused(err: std::io::Error) -> Error {
     Error::new(Code::OperationFailed, ErrorDomain::Qemu, err.to_string()).caused_by(err)
-}
-
-fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
-    Error::new(
-        Code::OperationFailed,
-        ErrorDomain::Qemu,
-        format!("cannot {what} '{}': {err}", path.display()),
-    )
-    .caused_by(err)
 }

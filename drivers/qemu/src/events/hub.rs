@@ -29,23 +29,20 @@ pub(crate) enum Form {
     Numbered,
 }
 
-fn internal(text: String) -> Error {
-    Error::new(Code::InternalError, ErrorDomain::Rpc, text)
-}
-
-fn known(event: i32) -> Result<()> {
-    if (0..EVENTS).contains(&event) {
-        Ok(())
-    } else {
-        Err(internal(format!("unsupported event ID {event}")))
-    }
-}
-
 /// Who listens to domains.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hub {
     callbacks: Arc<Events<Wanted>>,
     monitors: MonitorHub,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            callbacks: Events::new("domain", EVENTS),
+            monitors: MonitorHub::default(),
+        }
+    }
 }
 
 impl Hub {
@@ -57,26 +54,17 @@ impl Hub {
     /// Registers a callback.
     ///
     /// # Errors
-    /// [`Code::InternalError`] for an event that does not exist, [`Code::InvalidArg`] for a second callback that would
-    /// hear the same in the same form: what stock clients know from stock daemons.
+    /// As [`Events::register`].
     pub(crate) fn register(&self, session: &Arc<Session>, event: i32, wanted: Wanted) -> Result<i32> {
-        known(event)?;
-        let is_same = |one: &Callback<Wanted>| one.event == event && one.filter == wanted;
-        if self.callbacks.any(session, is_same) {
-            let text = "event callback already tracked";
-            return Err(Error::new(Code::InvalidArg, ErrorDomain::None, text));
-        }
         self.callbacks.register(session, event, wanted)
     }
 
     /// Removes the callback of that number.
     ///
     /// # Errors
-    /// [`Code::InternalError`] when there is none.
+    /// As [`Events::deregister`].
     pub(crate) fn deregister(&self, session: &Session, id: i32) -> Result<()> {
-        let taken = self.callbacks.take(session, |one| one.id == id);
-        let missing = || internal(format!("domain event callback {id} not registered"));
-        taken.map(|_| ()).ok_or_else(missing)
+        self.callbacks.deregister(session, id).map(|_| ())
     }
 
     /// Removes the plain callback for an event.
@@ -84,13 +72,13 @@ impl Hub {
     /// # Errors
     /// [`Code::InternalError`] when there is none.
     pub(crate) fn deregister_plain(&self, session: &Session, event: i32) -> Result<()> {
-        known(event)?;
+        self.callbacks.known(event)?;
         let is_plain = |one: &Callback<Wanted>| one.event == event && one.filter.form == Form::Plain;
-        let missing = || internal(format!("domain event {event} not registered"));
-        self.callbacks
-            .take(session, is_plain)
-            .map(|_| ())
-            .ok_or_else(missing)
+        let taken = self.callbacks.take(session, is_plain);
+        taken.map(|_| ()).ok_or_else(|| {
+            let text = format!("domain event {event} not registered");
+            Error::new(Code::InternalError, ErrorDomain::Rpc, text)
+        })
     }
 
     /// Tells everybody who wants to hear it.

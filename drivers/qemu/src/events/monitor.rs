@@ -1,6 +1,6 @@
 //! QEMU's own events, for clients that want them as they are (program `qemu`).
 
-use daemon::events::{Callback, Events};
+use daemon::events::Events;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use protocol::{qemu, remote};
 use regex_lite::{Regex, RegexBuilder};
@@ -74,51 +74,48 @@ impl MonitorFilter {
     }
 }
 
+/// The number under which callbacks are kept; the program has one event.
+const MONITOR_EVENT: i32 = 0;
+
 /// Who listens to monitors.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MonitorHub {
     callbacks: Arc<Events<MonitorFilter>>,
+}
+
+impl Default for MonitorHub {
+    fn default() -> Self {
+        Self {
+            callbacks: Events::new("qemu monitor", MONITOR_EVENT + 1),
+        }
+    }
 }
 
 impl MonitorHub {
     /// Registers a callback.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] for a second one that would hear the same; the session has too many.
+    /// As [`Events::register`].
     pub(crate) fn register(&self, session: &Arc<Session>, filter: MonitorFilter) -> Result<i32> {
-        if self
-            .callbacks
-            .any(session, |one: &Callback<_>| one.filter == filter)
-        {
-            let text = "event callback already tracked";
-            return Err(Error::new(Code::InvalidArg, ErrorDomain::None, text));
-        }
-        self.callbacks.register(session, 0, filter)
+        self.callbacks.register(session, MONITOR_EVENT, filter)
     }
 
     /// Removes the callback of that number.
     ///
     /// # Errors
-    /// [`Code::InternalError`] when there is none, as stock daemons say.
+    /// As [`Events::deregister`].
     pub(crate) fn deregister(&self, session: &Session, id: i32) -> Result<()> {
-        let taken = self.callbacks.take(session, |one| one.id == id);
-        taken.map(|_| ()).ok_or_else(|| {
-            Error::new(
-                Code::InternalError,
-                ErrorDomain::Rpc,
-                format!("qemu monitor event callback {id} not registered"),
-            )
-        })
+        self.callbacks.deregister(session, id).map(|_| ())
     }
 
     /// Tells everybody who wants to hear it.
     pub(crate) fn send(&self, domain: &remote::Domain, event: &qmp::Event) {
-        if self.callbacks.unheard(0) {
+        if self.callbacks.unheard(MONITOR_EVENT) {
             return;
         }
         let uuid = Uuid::from_bytes(domain.uuid);
         let details = (!event.data.is_null()).then(|| event.data.to_string());
-        self.callbacks.tell(0, |session, callback| {
+        self.callbacks.tell(MONITOR_EVENT, |session, callback| {
             if callback.filter.wants(uuid, &event.name) {
                 session.send_event::<qemu::procedure::DomainMonitorEvent>(&qemu::DomainMonitorEventMsg {
                     callback_id: callback.id,

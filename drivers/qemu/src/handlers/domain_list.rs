@@ -5,17 +5,14 @@ use crate::Driver;
 use crate::domain::{Domain, RunState, State};
 use crate::flags;
 use daemon::Routes;
+use daemon::lists::{self, Filter};
 use error::Result;
 use protocol::remote;
 use protocol::remote::procedure as p;
 use uuid::Uuid;
 
-/// Whether a bit lets a domain through.
-type Test = fn(&State) -> bool;
-
-/// The filters of `virConnectListAllDomains`: a group of bits, each with the states it lets through. Within a group
-/// any bit is enough; of several groups each must agree.
-const GROUPS: &[&[(u32, Test)]] = &[
+/// The filters of `virConnectListAllDomains`.
+const FILTER: Filter<State> = Filter(&[
     &[(1, State::is_active), (2, |state| !state.is_active())],
     &[(4, State::is_persistent), (8, |state| !state.is_persistent())],
     &[
@@ -37,24 +34,17 @@ const GROUPS: &[&[(u32, Test)]] = &[
     // There are no snapshots and no checkpoints yet, so no domain has one.
     &[(4096, |_| false), (8192, |_| true)],
     &[(16384, |_| false), (32768, |_| true)],
-];
-
-fn passes(state: &State, bits: u32) -> bool {
-    GROUPS.iter().all(|group| {
-        let mut asked = group.iter().filter(|(bit, _)| bits & bit != 0).peekable();
-        asked.peek().is_none() || asked.any(|(_, test)| test(state))
-    })
-}
+]);
 
 /// The domains that pass the filter bits.
 ///
 /// # Errors
 /// When a bit is unknown.
 pub(super) fn filtered(call: &Call, name: &str, bits: u32) -> Result<Vec<std::sync::Arc<Domain>>> {
-    flags::check(name, bits, 0xffff)?;
+    flags::check(name, bits, FILTER.known())?;
     let mut domains = call.driver.domains.all();
     if bits != 0 {
-        domains.retain(|domain| passes(&domain.state(), bits));
+        domains.retain(|domain| FILTER.passes(&domain.state(), bits));
     }
     Ok(domains)
 }
@@ -75,16 +65,12 @@ async fn list_all(
     args: remote::ConnectListAllDomainsArgs,
 ) -> Result<remote::ConnectListAllDomainsRet> {
     let found = filtered(&call, "virConnectListAllDomains", args.flags)?;
-    let ret = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let domains = if args.need_results == 0 {
-        Vec::new()
-    } else {
-        found.iter().map(|domain| domain.reference()).collect()
-    };
+    let (domains, ret) = lists::answer(&found, args.need_results, |domain| domain.reference());
     Ok(remote::ConnectListAllDomainsRet { domains, ret })
 }
 
 async fn list_ids(call: Call, args: remote::ConnectListDomainsArgs) -> Result<remote::ConnectListDomainsRet> {
+    let room = lists::room("maxids", args.maxids, remote::limits::DOMAIN_LIST_MAX)?;
     let ids = call
         .driver
         .domains
@@ -93,7 +79,7 @@ async fn list_ids(call: Call, args: remote::ConnectListDomainsArgs) -> Result<re
         .map(|domain| domain.state().id())
         .filter(|id| *id >= 0);
     Ok(remote::ConnectListDomainsRet {
-        ids: ids.take(limit(args.maxids)).collect(),
+        ids: ids.take(room).collect(),
     })
 }
 
@@ -107,12 +93,13 @@ async fn list_defined(
     call: Call,
     args: remote::ConnectListDefinedDomainsArgs,
 ) -> Result<remote::ConnectListDefinedDomainsRet> {
+    let room = lists::room("maxnames", args.maxnames, remote::limits::DOMAIN_LIST_MAX)?;
     let states = call.driver.domains.all().into_iter().map(|domain| domain.state());
     let names = states
         .filter(|state| !state.is_active())
         .map(|state| state.name.to_string());
     Ok(remote::ConnectListDefinedDomainsRet {
-        names: names.take(limit(args.maxnames)).collect(),
+        names: names.take(room).collect(),
     })
 }
 
@@ -130,13 +117,7 @@ fn count(call: &Call, test: impl Fn(&State) -> bool) -> i32 {
         .iter()
         .filter(|domain| test(&domain.state()))
         .count();
-    i32::try_from(found).unwrap_or(i32::MAX)
-}
-
-fn limit(max: i32) -> usize {
-    usize::try_from(max)
-        .unwrap_or(0)
-        .min(remote::limits::DOMAIN_LIST_MAX)
+    lists::count(found)
 }
 
 async fn by_id(call: Call, args: remote::DomainLookupByIdArgs) -> Result<remote::DomainLookupByIdRet> {

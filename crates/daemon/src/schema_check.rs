@@ -1,25 +1,25 @@
-//! Documents held against the schema of Debian's `libvirt-common`, for clients that ask for it.
+//! Documents held against the schemas of Debian's `libvirt-common`, for clients that ask for it.
 //!
 //! No crate validates RELAX NG, so `xmllint` does, as libvirt's own library would.
 
-use crate::Driver;
-use error::{Code, Domain as ErrorDomain, Error, Result};
+use error::{Code, Domain, Error, Result};
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// The schema of domains.
-const SCHEMA: &str = "usr/share/libvirt/schemas/domain.rng";
+/// Where the schemas lie.
+const FOLDER: &str = "/usr/share/libvirt/schemas";
 
-/// Checks `text` against the schema.
+/// Checks `text` against the schema of that name: `domain`.
 ///
 /// # Errors
 /// [`Code::XmlInvalidSchema`] with the validator's words; [`Code::NoSupport`] where schema or validator are missing.
-pub(crate) async fn against_schema(driver: &Driver, text: &str) -> Result<()> {
-    let schema = driver.host.path(SCHEMA);
+pub async fn check(schema: &str, text: &str) -> Result<()> {
+    let schema = Path::new(FOLDER).join(format!("{schema}.rng"));
     let missing = |what: &str| {
         let text = format!("documents cannot be validated: {what} is not installed");
-        Error::new(Code::NoSupport, ErrorDomain::Qemu, text)
+        Error::new(Code::NoSupport, Domain::Xml, text)
     };
     if !schema.exists() {
         return Err(missing("the schema (package libvirt-common)"));
@@ -35,7 +35,7 @@ pub(crate) async fn against_schema(driver: &Driver, text: &str) -> Result<()> {
         .spawn()
         .map_err(|err| missing("xmllint (package libxml2-utils)").caused_by(err))?;
     let failed = |err: std::io::Error| {
-        Error::new(Code::InternalError, ErrorDomain::Qemu, format!("xmllint: {err}")).caused_by(err)
+        Error::new(Code::InternalError, Domain::Xml, format!("xmllint: {err}")).caused_by(err)
     };
     if let Some(mut stdin) = child.stdin.take() {
         // It may have seen enough before it has read all.
@@ -51,9 +51,5 @@ pub(crate) async fn against_schema(driver: &Driver, text: &str) -> Result<()> {
         .filter(|line| !line.ends_with("fails to validate"))
         .take(8)
         .collect();
-    Err(Error::new(
-        Code::XmlInvalidSchema,
-        ErrorDomain::Xml,
-        words.join("\n"),
-    ))
+    Err(Error::new(Code::XmlInvalidSchema, Domain::Xml, words.join("\n")))
 }
