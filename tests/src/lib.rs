@@ -9,30 +9,23 @@
 )]
 
 mod client;
+mod daemon;
 mod guest;
 mod instance;
 
 pub use client::{Outcome, python};
+pub use daemon::Daemon;
 pub use guest::{disk, guest_with_agent, idle_domain, stand_in_domain, tiny_guest};
-pub use instance::{Instance, daemon};
+pub use instance::{Instance, binary};
+pub use private_instance::PATIENCE;
 
-use std::time::{Duration, Instant};
-
-/// How long anything may take that a test waits for. Generous: what is waited for is whether, not when.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+use std::time::Duration;
 
 /// Waits until `what` is there.
 ///
 /// # Panics
 /// When it is not there within [`PATIENCE`].
 pub fn wait_for<T>(name: &str, mut what: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = what() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {name}");
-        // There is nothing to be woken by when another process's file or answer changes.
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let found = private_instance::wait_until(name, Duration::from_millis(20), || Ok(what()));
+    found.unwrap_or_else(|err| panic!("{err}"))
 }

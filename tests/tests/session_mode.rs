@@ -1,7 +1,7 @@
 //! One user's own daemon: `qemu:///session`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
-use end_to_end::{Outcome, daemon, idle_domain, wait_for};
+use end_to_end::{Outcome, binary, idle_domain, wait_for};
 use rustix::process::geteuid;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -42,15 +42,15 @@ fn a_user_runs_guests_of_his_own() {
     let folder = tempfile::Builder::new().prefix("fv").tempdir_in("/tmp").unwrap();
     let home = folder.path();
     // The build's folder may be one that others cannot look into.
-    let binary = home.join("virtqemud");
-    std::fs::copy(daemon(), &binary).unwrap();
+    let daemon = home.join("virtqemud");
+    std::fs::copy(binary("virtqemud"), &daemon).unwrap();
     std::fs::create_dir(home.join("run")).unwrap();
-    for path in [home.to_path_buf(), home.join("run"), binary.clone()] {
+    for path in [home.to_path_buf(), home.join("run"), daemon.clone()] {
         if geteuid().is_root() {
             std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
-    let started = as_user(&binary, home)
+    let started = as_user(&daemon, home)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

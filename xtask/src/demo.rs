@@ -1,18 +1,16 @@
 //! The demo: the main job from nothing to a guest that was booted, talked to and shut down.
 
 use crate::packages::say;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use private_instance::{Daemon, Instance, PATIENCE, wait_until};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant as Moment};
 use tiny_guest::Guest;
-
-/// How long anything may take that the demo waits for.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The guest's name.
 const NAME: &str = "demo";
@@ -27,44 +25,44 @@ pub(crate) fn run() -> Result<()> {
         .args(["build", "--release", "-p", "virtqemud"])
         .status();
     ensure!(built.context("cannot run cargo")?.success(), "the build failed");
-    let target = target_folder();
 
     say("* Getting a guest: Debian's kernel as a package that is unpacked, and busybox");
-    let guest = Guest::prepare(&target.join("tiny-guest"))?;
+    let guest = Guest::prepare(&crate::target_folder()?.join("tiny-guest"))?;
 
-    // Sockets below it have to stay within 108 bytes.
-    let folder = tempfile::Builder::new()
-        .prefix("ferrovirt-demo")
-        .tempdir_in("/tmp")?;
+    let instance = Instance::below(Path::new("/tmp"), &crate::release_folder()?)?;
     say(&format!(
         "* Starting virtqemud with everything below {} (FERROVIRT_ROOT)",
-        folder.path().display()
+        instance.path("/").display()
     ));
-    let mut instance = Instance::start(&target.join("release/virtqemud"), folder.path())?;
+    let mut demo = Demo {
+        daemon: instance.daemon("virtqemud"),
+    };
+    demo.daemon.start()?;
 
     say("* Defining and starting a guest with stock virsh");
-    let document = folder.path().join("demo.xml");
-    fs::write(&document, domain(&guest, folder.path())?)?;
-    instance.virsh(&["define", &document.display().to_string()])?;
-    instance.virsh(&["start", NAME])?;
+    let document = instance.folder().join("demo.xml");
+    fs::write(&document, domain(&guest, instance.folder())?)?;
+    demo.virsh(&["define", &document.display().to_string()])?;
+    demo.virsh(&["start", NAME])?;
 
     say("* Its console, until its init says that it is up");
-    let seen = instance.console()?;
+    let seen = demo.console()?;
     for line in seen.lines().filter(|line| !line.trim().is_empty()) {
         say(&format!("    {}", line.trim_end()));
     }
 
     say("* virsh list");
-    say(&indented(&instance.virsh(&["list"])?));
+    say(&indented(&demo.virsh(&["list"])?));
     say("* virsh dominfo demo");
-    say(&indented(&instance.virsh(&["dominfo", NAME])?));
+    say(&indented(&demo.virsh(&["dominfo", NAME])?));
 
     say("* Shutting it down by its power button");
-    instance.virsh(&["shutdown", NAME, "--mode", "acpi"])?;
-    instance.wait_until_off()?;
-    say(&indented(&instance.virsh(&["domstate", "--reason", NAME])?));
-    instance.virsh(&["undefine", NAME])?;
-    instance.stop()?;
+    demo.virsh(&["shutdown", NAME, "--mode", "acpi"])?;
+    demo.wait_until_off()?;
+    say(&indented(&demo.virsh(&["domstate", "--reason", NAME])?));
+    demo.virsh(&["undefine", NAME])?;
+    let status = demo.daemon.stop()?;
+    ensure!(status.success(), "virtqemud ended with {status}");
     say("* Done. Nothing is left but the build and the guest's files in the target folder.");
     Ok(())
 }
@@ -75,13 +73,6 @@ fn indented(text: &str) -> String {
         .filter(|line| !line.trim().is_empty())
         .map(|line| format!("    {line}"));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-fn target_folder() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.ancestors()
-        .nth(2)
-        .map_or_else(|| PathBuf::from("target"), Path::to_path_buf)
 }
 
 fn domain(guest: &Guest, folder: &Path) -> Result<String> {
@@ -106,49 +97,15 @@ fn domain(guest: &Guest, folder: &Path) -> Result<String> {
     ))
 }
 
-/// A daemon that ends with the demo.
-struct Instance {
-    daemon: Child,
-    uri: String,
-    log: PathBuf,
+/// The daemon, and what is asked of it.
+struct Demo {
+    daemon: Daemon,
 }
 
-impl Instance {
-    fn start(binary: &Path, folder: &Path) -> Result<Self> {
-        let root = folder.join("root");
-        fs::create_dir_all(&root)?;
-        let log = folder.join("virtqemud.log");
-        let daemon = Command::new(binary)
-            .env("FERROVIRT_ROOT", &root)
-            .stdin(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .with_context(|| format!("cannot run {}", binary.display()))?;
-        let kind = if rustix::process::geteuid().is_root() {
-            "system"
-        } else {
-            "session"
-        };
-        let socket = root.join("run/libvirt/virtqemud-sock");
-        let uri = format!("qemu+unix:///{kind}?socket={}", socket.display());
-        let mut instance = Self { daemon, uri, log };
-        let start = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            if let Some(status) = instance.daemon.try_wait()? {
-                bail!(
-                    "virtqemud ended ({status}): {}",
-                    fs::read_to_string(&instance.log)?
-                );
-            }
-            ensure!(start.elapsed() < PATIENCE, "virtqemud does not serve");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(instance)
-    }
-
+impl Demo {
     fn command(&self) -> Command {
         let mut command = Command::new("virsh");
-        command.args(["-q", "-c", &self.uri]);
+        command.args(["-q", "-c", &self.daemon.uri()]);
         command
     }
 
@@ -163,7 +120,7 @@ impl Instance {
             "virsh {}: {}{}",
             arguments.join(" "),
             String::from_utf8_lossy(&output.stderr),
-            fs::read_to_string(&self.log)?
+            self.daemon.said()
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -200,7 +157,7 @@ impl Instance {
                 }
             }
         });
-        let (start, mut seen) = (Instant::now(), String::new());
+        let (start, mut seen) = (Moment::now(), String::new());
         while !seen.contains(tiny_guest::MARK) {
             let left = PATIENCE
                 .checked_sub(start.elapsed())
@@ -217,34 +174,9 @@ impl Instance {
     }
 
     fn wait_until_off(&self) -> Result<()> {
-        let start = Instant::now();
-        while self.virsh(&["domstate", NAME])?.trim() != "shut off" {
-            ensure!(start.elapsed() < PATIENCE, "the guest did not shut down");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self) -> Result<()> {
-        if let Some(pid) = i32::try_from(self.daemon.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        }
-        let status = self.daemon.wait()?;
-        ensure!(status.success(), "virtqemud ended with {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        if matches!(self.daemon.try_wait(), Ok(None)) {
-            // A step failed: the guest first, or nobody would be left to end it.
-            let _ = self.virsh(&["destroy", NAME]);
-            let _ = self.daemon.kill();
-            let _ = self.daemon.wait();
-        }
+        wait_until("the guest to shut down", Duration::from_millis(50), || {
+            let off = self.virsh(&["domstate", NAME])?.trim() == "shut off";
+            Ok(off.then_some(()))
+        })
     }
 }

@@ -5,8 +5,9 @@ mod check;
 mod demo;
 mod packages;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Helper tasks of the project.
 #[derive(Debug, Parser)]
@@ -52,4 +53,19 @@ fn main() -> Result<()> {
             check::run()
         }
     }
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let target = own
+        .ancestors()
+        .nth(2)
+        .context("this program lies in no target folder")?;
+    Ok(target.to_owned())
+}
+
+/// Where the programs of a release build lie.
+fn release_folder() -> Result<PathBuf> {
+    Ok(target_folder()?.join("release"))
 }

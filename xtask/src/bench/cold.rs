@@ -15,7 +15,7 @@ pub(super) fn first_reply(daemon: &mut Daemon) -> Result<f64> {
         .enable_all()
         .build()?;
     let start = daemon.start()?;
-    let stream = daemon.connect(start)?;
+    let stream = daemon.connect()?;
     runtime.block_on(async {
         stream.set_nonblocking(true)?;
         let client = Client::over(rpc::Transport::unix(tokio::net::UnixStream::from_std(stream)?));

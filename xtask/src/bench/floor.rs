@@ -14,7 +14,7 @@ use protocol::remote::{
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Length, program, version, procedure, type, serial and status: a packet before its body (`rpc.html` of libvirt's
@@ -76,11 +76,11 @@ fn note<P: Procedure>(answers: &mut Answers, reply: &P::Ret) -> Result<()> {
     Ok(())
 }
 
-/// Answers on a socket in `folder` for as long as this process runs; gives the socket.
+/// Answers on a socket in `folder` for as long as this process runs; gives the URI that stock clients reach it by.
 ///
 /// # Errors
 /// When there can be no socket.
-pub(super) fn answer(answers: Answers, folder: &Path) -> Result<PathBuf> {
+pub(super) fn answer(answers: Answers, folder: &Path) -> Result<String> {
     let path = folder.join("floor-sock");
     let listener = UnixListener::bind(&path).context("cannot bind")?;
     let answers = Arc::new(answers);
@@ -91,7 +91,7 @@ pub(super) fn answer(answers: Answers, folder: &Path) -> Result<PathBuf> {
             std::thread::spawn(move || serve(stream, &answers));
         }
     });
-    Ok(path)
+    Ok(format!("qemu+unix:///system?socket={}", path.display()))
 }
 
 fn serve(mut stream: UnixStream, answers: &Answers) -> Result<()> {

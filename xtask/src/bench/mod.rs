@@ -295,8 +295,8 @@ fn measure(kind: Kind, values: &mut Values, floor: Option<&mut Values>, domains:
     }
     python_calls(&daemon.uri(), domains, large, values)?;
     if let Some(floor) = floor {
-        let socket = floor::answer(floor::record(&daemon.socket())?, daemon.folder())?;
-        python_calls(&daemons::uri(&socket), 0, large, floor)?;
+        let uri = floor::answer(floor::record(&daemon.socket())?, daemon.folder())?;
+        python_calls(&uri, 0, large, floor)?;
     }
     let rss = memory::of(daemon.pid(), "Rss:")?;
     note(values, if large { "large_rss" } else { "loaded_rss" }, rss);

@@ -47,7 +47,7 @@ pub(super) fn measure(values: &mut Values) -> Result<()> {
     note(values, "running_memory", (after - before) / f64::from(GUESTS - 1));
     daemon.kill()?;
     let start = daemon.start()?;
-    drop(daemon.connect(start)?);
+    drop(daemon.connect()?);
     load::block_on(all_answer(&daemon, start))?;
     note(values, "adoption", start.elapsed().as_secs_f64());
     let adopted = memory::of(daemon.pid(), "Rss:")?;

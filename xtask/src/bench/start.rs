@@ -58,8 +58,8 @@ fn python(script: &str, arguments: &[&str]) -> Result<Vec<f64>> {
 /// Measures both at this project's daemon.
 pub(super) fn measure(values: &mut Values) -> Result<()> {
     let mut daemon = Daemon::prepare(Kind::Ours)?;
-    let start = daemon.start()?;
-    drop(daemon.connect(start)?);
+    daemon.start()?;
+    drop(daemon.connect()?);
     let through = python(STARTS, &[&daemon.uri(), &GUEST.replace("NAME", "timed")])?;
     let through = super::median(&through).context("no start was measured")?;
 
@@ -77,7 +77,7 @@ pub(super) fn measure(values: &mut Values) -> Result<()> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let pid_file = daemon.folder().join("run/libvirt/qemu/stuck.pid");
+    let pid_file = daemon.path("/run/libvirt/qemu/stuck.pid");
     let pid: i32 = fs::read_to_string(pid_file)?.trim().parse()?;
     let arguments = fs::read(format!("/proc/{pid}/cmdline"))?;
     let pid = Pid::from_raw(pid).context("a process id")?;
