@@ -23,7 +23,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use protocol::keepalive;
 use protocol::net::{Header, MessageType};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::frame::{FrameError, FrameReader};
@@ -104,6 +104,19 @@ pub struct Link {
     gone: Notify,
     keepalive: Mutex<Option<Keepalive>>,
     event_limit: usize,
+    stillness: Mutex<Stillness>,
+}
+
+/// Whether a connection reads on.
+#[derive(Debug, Default)]
+enum Stillness {
+    /// It does.
+    #[default]
+    Reading,
+    /// It is to stop, and to tell whether it did so between two packets.
+    Asked(oneshot::Sender<bool>),
+    /// It does not.
+    Still,
 }
 
 impl Link {
@@ -120,6 +133,7 @@ impl Link {
             gone: Notify::new(),
             keepalive: Mutex::new(None),
             event_limit,
+            stillness: Mutex::default(),
         })
     }
 
@@ -132,6 +146,38 @@ impl Link {
     pub fn start_keepalive(&self, settings: Keepalive) {
         *self.keepalive.lock() = Some(settings);
         self.wake();
+    }
+
+    /// Stops reading as soon as what was received is dealt with; the answer tells whether that is between two packets.
+    pub(crate) fn hold_still(&self) -> oneshot::Receiver<bool> {
+        let (told, answer) = oneshot::channel();
+        *self.stillness.lock() = Stillness::Asked(told);
+        self.wake();
+        answer
+    }
+
+    /// Reads on.
+    pub(crate) fn read_on(&self) {
+        *self.stillness.lock() = Stillness::Reading;
+        self.wake();
+    }
+
+    /// Whether something waits to be written.
+    pub(crate) fn unwritten(&self) -> bool {
+        self.outbox.lock().blocked()
+    }
+
+    /// Whether reading stops here.
+    fn still(&self, between_packets: bool) -> bool {
+        let mut stillness = self.stillness.lock();
+        match std::mem::take(&mut *stillness) {
+            Stillness::Reading => return false,
+            // Whoever asked may have given up.
+            Stillness::Asked(told) => drop(told.send(between_packets)),
+            Stillness::Still => {}
+        }
+        *stillness = Stillness::Still;
+        true
     }
 
     /// Sends a call or a reply.
@@ -350,6 +396,9 @@ impl<I: Inbound> Task<I> {
             }
             if self.link.is_closed() {
                 return Ok(Poll::Ready(()));
+            }
+            if self.link.still(self.reader.is_empty()) {
+                return Ok(Poll::Pending);
             }
             match self.link.transport.poll_read(cx, self.reader.room()) {
                 Poll::Ready(Ok((0, _))) => {

@@ -94,6 +94,11 @@ impl FrameReader {
         self.longest = longest.min(LONGEST);
     }
 
+    /// Whether nothing of a packet was received that is not dealt with.
+    pub fn is_empty(&self) -> bool {
+        self.filled.is_empty() && self.fds.is_empty()
+    }
+
     /// Room for more bytes; never empty.
     pub fn room(&mut self) -> &mut [u8] {
         let wanted = self.needed.max(IDLE);

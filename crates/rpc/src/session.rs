@@ -2,9 +2,10 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use protocol::Event;
@@ -231,6 +232,25 @@ impl Session {
                 tracing::error!(target: "rpc", client = self.id, event = E::INFO.name, %error, "event not sent");
             }
         }
+    }
+
+    /// Stops taking calls, so that another program may go on with the client: its socket once more, if it is a UNIX
+    /// socket, is between two packets soon, and has no call in progress and no reply to read. [`Session::read_on`] undoes
+    /// it.
+    pub async fn hold_still(&self) -> Option<OwnedFd> {
+        /// What was received is dealt with at once, unless a limit of the client is reached.
+        const SOON: Duration = Duration::from_secs(1);
+        let between_packets = tokio::time::timeout(SOON, self.link.hold_still()).await;
+        let at_rest = matches!(between_packets, Ok(Ok(true)))
+            && self.calls_in_progress() == 0
+            && !self.link.unwritten()
+            && !self.is_closed();
+        at_rest.then(|| self.link.transport().duplicate())?
+    }
+
+    /// Takes calls again.
+    pub fn read_on(&self) {
+        self.link.read_on();
     }
 
     /// The client announced that it answers keepalive: starts asking, as the limits say.

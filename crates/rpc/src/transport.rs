@@ -81,6 +81,14 @@ impl Transport {
         matches!(self.inner, Inner::Unix(_))
     }
 
+    /// The socket once more, where it is one.
+    pub(crate) fn duplicate(&self) -> Option<OwnedFd> {
+        match &self.inner {
+            Inner::Unix(socket) => socket.fd().try_clone_to_owned().ok(),
+            Inner::Stream(_) => None,
+        }
+    }
+
     /// Whether any task may write.
     pub(crate) fn writes_from_anywhere(&self) -> bool {
         self.passes_fds()
