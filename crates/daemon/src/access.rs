@@ -52,6 +52,30 @@ pub(crate) fn gate(
     Ok(())
 }
 
+/// Whether a session may call anything of a daemon that serves its own user only.
+///
+/// # Errors
+/// It is somebody else's.
+pub(crate) fn gate_of_own_user(
+    session: &Session,
+    _: &'static Program,
+    procedure: &'static ProcedureInfo,
+) -> Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    match session.identity() {
+        Some(identity) if identity.uid == own => Ok(()),
+        identity => {
+            tracing::warn!(
+                ?identity,
+                procedure = procedure.name,
+                "a client of another user is refused"
+            );
+            let text = format!("{}: only the user {own} may do this", procedure.name);
+            Err(Error::new(Code::AccessDenied, Domain::Rpc, text))
+        }
+    }
+}
+
 /// What a call is told that comes before `connect_open`.
 pub(crate) fn not_open() -> Error {
     Error::new(Code::InternalError, Domain::Rpc, "hypervisor connection not open")

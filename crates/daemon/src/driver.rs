@@ -4,13 +4,18 @@
 //!   flags ► config ► logging ► pid file ► sockets ► Driver::open ► READY ► serve … ► Driver::shutdown
 //!                                                         reload ◄┘ (SIGHUP)
 //! ```
+//! Drivers that hold what must not be lost in a restart say so with [`Driver::HANDS_OVER`]; see `succession.rs`.
+//!
 //! Sockets are bound before [`Driver::open`], and clients that connect meanwhile wait in their queue; so `open` reads
 //! what it needs to answer truthfully, and starts everything slow (probing binaries, reaching hypervisors) as tasks.
 
-use crate::config::DaemonConfig;
-use crate::{Layout, Routes, Workers};
-use error::Result;
+use crate::config::{ConfigError, DaemonConfig, Key, Loaded, Schema};
+use crate::{Handover, Layout, Routes, Workers};
+use error::{Code, Domain, Error, Result};
+use parking_lot::Mutex;
+use rpc::Session;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which driver it is, and in which daemon.
@@ -33,12 +38,45 @@ pub struct Instance {
     pub config: Arc<DaemonConfig>,
     /// Threads for work that waits.
     pub workers: Workers,
+    /// The daemon's configuration file, and whether somebody named it.
+    pub(crate) config_file: (PathBuf, bool),
+    /// What the program before in this process handed over.
+    pub(crate) handover: Arc<Mutex<Option<Handover>>>,
+}
+
+impl Instance {
+    /// The driver's keys in the daemon's own file: those of [`Driver::KEYS`]. May block on the disk.
+    ///
+    /// # Errors
+    /// The file cannot be read or is refused.
+    pub fn own_keys<T: Schema>(&self) -> Result<Loaded<T>, ConfigError> {
+        let (path, named) = &self.config_file;
+        Loaded::shared_file(path, *named, T::default(), DaemonConfig::KEYS)
+    }
+
+    /// What the program before in this process handed over, once.
+    pub fn take_handover(&self) -> Option<Handover> {
+        self.handover.lock().take()
+    }
 }
 
 /// A driver: what a daemon serves.
 pub trait Driver: Sized + Send + Sync + 'static {
     /// Which one.
     const INFO: Info;
+    /// Whether clients open a connection before anything else. Without that there is nothing they could open to look only:
+    /// one socket serves all, and only the daemon's own user.
+    const CONNECTS: bool = true;
+    /// Keys of the daemon's own file that the driver reads, with [`Instance::own_keys`].
+    const KEYS: &'static [Key] = &[];
+    /// Whether SIGUSR1 runs the program anew in the same process, with what [`Driver::hand_over`] gives and with the
+    /// clients.
+    const HANDS_OVER: bool = false;
+
+    /// The daemon's own keys where its file does not set them.
+    fn defaults() -> DaemonConfig {
+        DaemonConfig::default()
+    }
 
     /// Opens the driver for an instance: its configuration, its definitions, what runs.
     ///
@@ -61,6 +99,25 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// # Errors
     /// What is refused; the old configuration then stays in force.
     fn reload(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Stops all work and gives what the next program needs to go on with it; the clients hold still already. The program
+    /// may go on in spite of it: then [`Driver::go_on`] follows.
+    ///
+    /// # Errors
+    /// What keeps it from stopping; the program then goes on.
+    fn hand_over(&self) -> impl Future<Output = Result<Handover>> + Send {
+        std::future::ready(Err(Error::new(
+            Code::NoSupport,
+            Domain::Rpc,
+            "this daemon holds nothing that it could hand over",
+        )))
+    }
+
+    /// Takes up work again: there is no next program.
+    fn go_on(&self) {}
+
+    /// A client of the program before in this process goes on, under its former number. Called before it is served.
+    fn resumed(self: &Arc<Self>, _session: &Arc<Session>) {}
 
     /// Prepares for the end of the daemon: what is acknowledged is on disk already, guests go on.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;

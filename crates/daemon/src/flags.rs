@@ -41,6 +41,10 @@ pub struct Flags {
     /// Set by `--daemon` for the process it leaves behind: tell readiness on the standard output
     #[arg(long, hide = true)]
     pub detached: bool,
+
+    /// Set where the program before in this process hands over what it holds: the standard input has it
+    #[arg(long, hide = true)]
+    pub successor: bool,
 }
 
 /// How a daemon ends.
@@ -98,6 +102,22 @@ impl Flags {
     /// The arguments that give the process that `--daemon` leaves behind the same flags.
     pub fn detached_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--detached".into()];
+        arguments.extend(self.lasting_arguments());
+        arguments
+    }
+
+    /// The arguments that give the program that takes this one's place the same flags.
+    pub(crate) fn successor_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--successor".into()];
+        if self.detached {
+            arguments.push("--detached".into());
+        }
+        arguments.extend(self.lasting_arguments());
+        arguments
+    }
+
+    fn lasting_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
         if self.verbose {
             arguments.push("--verbose".into());
         }

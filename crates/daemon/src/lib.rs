@@ -21,6 +21,7 @@ mod run;
 pub mod schema_check;
 mod server;
 mod sockets;
+mod succession;
 mod workers;
 
 pub use driver::{Driver, Info, Instance};
@@ -30,4 +31,5 @@ pub use pid_file::{PidFile, PidFileError};
 pub use routes::Routes;
 pub use run::run;
 pub use sockets::{Kind, socket_name};
+pub use succession::Handover;
 pub use workers::{LIMIT_MAX, Limits, Numbers, Workers};

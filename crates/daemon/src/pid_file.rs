@@ -1,11 +1,15 @@
 //! The pid file: who runs, and a lock that keeps a second instance away.
 //!
-//! The lock is a record lock over the whole file, the same that libvirt's own daemons take, so that the two never serve
-//! the same sockets at once. It ends with the process, whatever ends it; a file that is left over locks nobody out.
+//! The lock is on the file's first byte, where libvirt's own daemons have theirs, so that the two never serve the same
+//! sockets at once. It belongs to the open file: it ends with the process, whatever ends it, but not when the process
+//! hands the file to the program that takes its place. A file that is left over locks nobody out.
 
-use rustix::fs::FlockOperation;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -56,9 +60,9 @@ impl PidFile {
                 .mode(0o644)
                 .open(path)
                 .map_err(unwritable)?;
-            match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
+            match lock(&file) {
+                Ok(_) => {}
+                Err(Errno::EAGAIN | Errno::EACCES) => {
                     let mut owner = String::new();
                     // An unreadable owner is as good as an unknown one.
                     let _ = Read::by_ref(&mut file).take(32).read_to_string(&mut owner);
@@ -88,11 +92,36 @@ impl PidFile {
         }
     }
 
+    /// The file that the program before in this process had locked.
+    pub(crate) fn inherited(path: &Path, file: OwnedFd) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: file.into(),
+        }
+    }
+
     fn write(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         writeln!(self.file, "{}", std::process::id())
     }
+}
+
+impl AsFd for PidFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn lock(file: &File) -> nix::Result<libc::c_int> {
+    let first_byte = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&first_byte))
 }
 
 impl Drop for PidFile {

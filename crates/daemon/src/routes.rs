@@ -31,6 +31,10 @@ impl<D: Driver> Routes<D> {
         };
         D::routes(&mut routes);
         let mut router = routes.router;
+        if !D::CONNECTS {
+            router.gate(access::gate_of_own_user);
+            return router;
+        }
         router.on::<procedure::AuthList, _>(auth_list);
         router.on::<procedure::ConnectSupportsFeature, _>(supports_feature);
         router.on::<procedure::ConnectRegisterCloseCallback, _>(register_close_callback);

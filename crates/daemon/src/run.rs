@@ -7,18 +7,24 @@ use crate::flags::{Exit, Flags, Parsed};
 use crate::idle::idle;
 use crate::logging::{LogConfig, LogLevel, Logging, OutputSpec, Sink};
 use crate::server::{ClientLimits, Server, Service};
-use crate::sockets::{self, Bound, Kind};
+use crate::sockets::{self, Bound, Kind, SocketFile};
+use crate::succession::{self, ClientNote, Luggage, Notes, Program, SocketNote};
 use crate::workers::{Limits, Workers};
-use crate::{Driver, Info, Instance, Layout, PidFile, Routes, detach, durable};
+use crate::{Driver, Handover, Info, Instance, Layout, PidFile, Routes, detach, durable};
+use error::{Code, Domain, Error};
+use parking_lot::Mutex;
 use rpc::{Keepalive, Session};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// The most threads that serve calls; more would only hand work around.
 const THREADS_MAX: usize = 4;
@@ -55,7 +61,9 @@ pub fn run<D: Driver>() -> ExitCode {
             exit: Exit::Refused,
             text: text.trim_end().to_owned(),
         }),
-        Parsed::Run(flags) if flags.daemon => detach::leave_behind(&flags).map_err(ends(Exit::Setup)),
+        Parsed::Run(flags) if flags.daemon && !flags.successor => {
+            detach::leave_behind(&flags).map_err(ends(Exit::Setup))
+        }
         Parsed::Run(flags) => start::<D>(&flags).map(|()| Exit::Success.into()),
     };
     outcome.unwrap_or_else(|failure| {
@@ -66,7 +74,12 @@ pub fn run<D: Driver>() -> ExitCode {
 
 /// Everything that is done while the process has one thread.
 fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
-    if flags.detached {
+    let luggage = flags
+        .successor
+        .then(Luggage::take)
+        .transpose()
+        .map_err(ends(Exit::Setup))?;
+    if flags.detached && luggage.is_none() {
         detach::settle().map_err(ends(Exit::Setup))?;
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -76,13 +89,14 @@ fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
         .config
         .clone()
         .unwrap_or_else(|| layout.config_file(info.daemon));
-    let config = load(&config_path, flags.config.is_some())?;
+    let config = load::<D>(&config_path, flags.config.is_some())?;
     let logging = start_logging(&info, flags, &layout, &config.values)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let on_stderr = logging.outputs().0.contains("stderr");
-    let started = serve_process::<D>(flags, layout, config_path, config.values, logging);
+    let config_file = (config_path, flags.config.is_some());
+    let started = serve_process::<D>(flags, layout, config_file, config.values, logging, luggage);
     // Where the log goes to the standard error, it is said there once.
     if let Err(failure) = &started
         && !on_stderr
@@ -92,13 +106,8 @@ fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
     started
 }
 
-fn load(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
-    let loaded = if named {
-        Loaded::named_file(path)
-    } else {
-        Loaded::file(path)
-    };
-    let loaded = loaded.map_err(ends(Exit::Refused))?;
+fn load<D: Driver>(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
+    let loaded = Loaded::shared_file(path, named, D::defaults(), D::KEYS).map_err(ends(Exit::Refused))?;
     let config: &DaemonConfig = &loaded.values;
     let refuse = |key, reason: String| Failure {
         exit: Exit::Refused,
@@ -194,11 +203,14 @@ fn log_level(log: &LogConfig) -> LogLevel {
 fn serve_process<D: Driver>(
     flags: &Flags,
     layout: Layout,
-    config_path: PathBuf,
+    config_file: (PathBuf, bool),
     config: DaemonConfig,
     logging: Logging,
+    luggage: Option<Luggage>,
 ) -> Result<(), Failure> {
     let info = D::INFO;
+    // Before anybody can replace the program's file.
+    let program = Program::own(flags).map_err(ends(Exit::Setup))?;
     raise_file_limit();
     let pid_path = flags
         .pid_file
@@ -207,15 +219,22 @@ fn serve_process<D: Driver>(
     for folder in pid_path.parent().into_iter().chain([layout.run_dir()]) {
         durable::create_folder(folder, layout.folder_mode()).map_err(ends(Exit::Folders))?;
     }
-    let _pid_file = PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?;
-    let activated = activation::sockets(info.daemon).map_err(ends(Exit::Sockets))?;
-    let bound = if activated.is_empty() {
-        sockets::bind_all(info.daemon, &layout, &config).map_err(ends(Exit::Sockets))?
-    } else {
-        activated
-            .into_iter()
-            .map(|(kind, listener)| Bound::activated(kind, listener))
-            .collect()
+    let held = match luggage {
+        Some(luggage) => Held::inherited(luggage, &pid_path).map_err(ends(Exit::Setup))?,
+        None => {
+            let pid_file = PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?;
+            let kinds: &[Kind] = if D::CONNECTS {
+                &Kind::ALL
+            } else {
+                &[Kind::ReadWrite, Kind::Admin]
+            };
+            Held {
+                pid_file,
+                sockets: open_sockets(info.daemon, kinds, &layout, &config)?,
+                clients: Vec::new(),
+                handover: None,
+            }
+        }
     };
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
@@ -231,17 +250,36 @@ fn serve_process<D: Driver>(
             layout: Arc::new(layout),
             workers: Workers::new(worker_limits(&config)),
             config: Arc::new(config),
+            config_file,
+            handover: Arc::new(Mutex::new(held.handover)),
         },
-        config_path,
-        config_named: flags.config.is_some(),
-        detached: flags.detached,
+        pid_file: held.pid_file,
+        program,
+        detached: flags.detached && !flags.successor,
         timeout: flags.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         logging,
     };
-    let ended = runtime.block_on(daemon.serve::<D>(bound));
+    let ended = runtime.block_on(daemon.serve::<D>(held.sockets, held.clients));
     // What still runs there may wait for a disk; nothing acknowledged depends on it.
     runtime.shutdown_background();
     ended
+}
+
+/// Those that systemd opened, or else the daemon's own.
+fn open_sockets(
+    daemon: &str,
+    kinds: &[Kind],
+    layout: &Layout,
+    config: &DaemonConfig,
+) -> Result<Vec<Bound>, Failure> {
+    let activated = activation::sockets(daemon).map_err(ends(Exit::Sockets))?;
+    if activated.is_empty() {
+        return sockets::bind_all(daemon, kinds, layout, config).map_err(ends(Exit::Sockets));
+    }
+    Ok(activated
+        .into_iter()
+        .map(|(kind, listener)| Bound::activated(kind, listener))
+        .collect())
 }
 
 /// Clients, guests and consoles each take descriptors; the soft limit is only a guard against old programs.
@@ -285,11 +323,65 @@ fn session_limits(requests: u32, interval: i32, count: u32) -> rpc::Limits {
 /// A daemon that is set up but does not serve yet.
 struct Daemon {
     instance: Instance,
-    config_path: PathBuf,
-    config_named: bool,
+    pid_file: PidFile,
+    program: Program,
+    /// Whether somebody waits to hear that clients are served.
     detached: bool,
     timeout: Option<Duration>,
     logging: Logging,
+}
+
+/// A listening socket with its purpose and its file, if the daemon made it.
+type Listening = (Kind, UnixListener, Option<SocketFile>);
+
+/// Takes clients from each socket, for ever.
+fn accept_all<D: Driver>(
+    listening: &[Listening],
+    service: &Arc<Service<D>>,
+    admin_service: &Arc<Service<Admin>>,
+) -> std::io::Result<JoinSet<()>> {
+    let mut accepting = JoinSet::new();
+    for (kind, listener, _) in listening {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
+        match kind {
+            Kind::Admin => accepting.spawn(Arc::clone(admin_service).accept(listener, false)),
+            kind => accepting.spawn(Arc::clone(service).accept(listener, *kind == Kind::ReadOnly)),
+        };
+    }
+    Ok(accepting)
+}
+
+/// What a daemon has before it serves: newly opened, or handed over by the program before in this process.
+struct Held {
+    pid_file: PidFile,
+    sockets: Vec<Bound>,
+    clients: Vec<(ClientNote, UnixStream)>,
+    handover: Option<Handover>,
+}
+
+impl Held {
+    fn inherited(mut luggage: Luggage, pid_path: &Path) -> std::io::Result<Self> {
+        let pid_file = PidFile::inherited(pid_path, luggage.descriptor()?);
+        let notes = std::mem::take(&mut luggage.notes.sockets);
+        let mut sockets = Vec::new();
+        for SocketNote { kind, file } in notes {
+            sockets.push(Bound::inherited(kind, luggage.descriptor()?.into(), file));
+        }
+        let notes = std::mem::take(&mut luggage.notes.clients);
+        let mut clients = Vec::new();
+        for note in notes {
+            let stream = UnixStream::from(luggage.descriptor()?);
+            stream.set_nonblocking(true)?;
+            clients.push((note, stream));
+        }
+        Ok(Self {
+            pid_file,
+            sockets,
+            clients,
+            handover: Some(luggage.into_handover()),
+        })
+    }
 }
 
 struct Signals {
@@ -297,16 +389,28 @@ struct Signals {
     interrupt: Signal,
     quit: Signal,
     hang_up: Signal,
+    /// Where it means something.
+    succeed: Option<Signal>,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(hands_over: bool) -> std::io::Result<Self> {
+        let succeed = hands_over.then(|| signal(SignalKind::user_defined1()));
         Ok(Self {
+            succeed: succeed.transpose()?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hang_up: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for the signal to run the program anew.
+    async fn succeed(asked: &mut Option<Signal>) {
+        match asked {
+            Some(asked) => drop(asked.recv().await),
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits for a signal that ends the daemon.
@@ -320,8 +424,13 @@ impl Signals {
 }
 
 impl Daemon {
-    async fn serve<D: Driver>(self, bound: Vec<Bound>) -> Result<(), Failure> {
-        let mut signals = Signals::new().map_err(ends(Exit::Setup))?;
+    async fn serve<D: Driver>(
+        self,
+        bound: Vec<Bound>,
+        clients_before: Vec<(ClientNote, UnixStream)>,
+    ) -> Result<(), Failure> {
+        let mut signals = Signals::new(D::HANDS_OVER).map_err(ends(Exit::Setup))?;
+        succession::take_signal().map_err(ends(Exit::Setup))?;
         let driver = tokio::select! {
             driver = D::open(self.instance.clone()) => driver.map_err(ends(Exit::Driver))?,
             reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => {
@@ -374,18 +483,13 @@ impl Daemon {
             router: Arc::new(Admin::router()),
             driver: Arc::new(admin),
         });
-        let mut accepting = tokio::task::JoinSet::new();
-        let mut files = Vec::new();
-        for socket in bound {
-            let (kind, listener, file) = socket.into_parts();
-            listener.set_nonblocking(true).map_err(ends(Exit::Sockets))?;
-            let listener = tokio::net::UnixListener::from_std(listener).map_err(ends(Exit::Sockets))?;
-            files.push(file);
-            match kind {
-                Kind::Admin => accepting.spawn(Arc::clone(&admin_service).accept(listener, false)),
-                kind => accepting.spawn(Arc::clone(&service).accept(listener, kind == Kind::ReadOnly)),
-            };
+        for (client, stream) in clients_before {
+            let stream = tokio::net::UnixStream::from_std(stream).map_err(ends(Exit::Sockets))?;
+            service.resume(client, stream);
         }
+        let listening: Vec<_> = bound.into_iter().map(Bound::into_parts).collect();
+        let accept = || accept_all(&listening, &service, &admin_service);
+        let mut accepting = accept().map_err(ends(Exit::Sockets))?;
         tell(Moment::Ready);
         if self.detached
             && let Err(failure) = detach::ready()
@@ -407,6 +511,12 @@ impl Daemon {
                 }
                 () = &mut idle => break "nothing to do",
                 _ = signals.hang_up.recv() => self.reload(&*driver, &server).await,
+                () = Signals::succeed(&mut signals.succeed) => {
+                    accepting.shutdown().await;
+                    let failure = self.succeed(&*driver, &server, &listening).await;
+                    tracing::error!(%failure, "the program was not run anew, and this one goes on");
+                    accepting = accept().map_err(ends(Exit::Sockets))?;
+                }
             }
         };
         tracing::info!(reason, "ending");
@@ -419,21 +529,79 @@ impl Daemon {
             server.end();
         }
         watched.abort();
-        drop(files);
+        drop(listening);
         Ok(())
+    }
+
+    /// SIGUSR1: the program anew. Comes back only with the reason why not.
+    async fn succeed<D: Driver>(&self, driver: &D, server: &Server, listening: &[Listening]) -> Error {
+        // The next program could not say no any more.
+        match self.load_again::<D>().await {
+            Ok(Ok(_)) => {}
+            Ok(Err(failure)) => return Error::new(Code::ConfSyntax, Domain::Conf, failure.text),
+            Err(failure) => return failure,
+        }
+        tracing::info!("the program is run anew");
+        let sessions = server.sessions();
+        let held = sessions.iter().map(|session| async {
+            let note = ClientNote {
+                id: session.id(),
+                read_only: session.read_only(),
+            };
+            session.hold_still().await.map(|socket| (note, socket))
+        });
+        let clients: Vec<_> = futures_util::future::join_all(held).await;
+        let clients: Vec<_> = clients.into_iter().flatten().collect();
+        let failure = match driver.hand_over().await {
+            Ok(handover) => {
+                let notes = Notes {
+                    sockets: listening
+                        .iter()
+                        .map(|(kind, _, file)| SocketNote {
+                            kind: *kind,
+                            file: file.as_ref().map(|file| file.path().to_owned()),
+                        })
+                        .collect(),
+                    clients: clients.iter().map(|(note, _)| *note).collect(),
+                    driver: handover.notes,
+                };
+                let descriptors: Vec<_> = std::iter::once(self.pid_file.as_fd())
+                    .chain(listening.iter().map(|(_, listener, _)| listener.as_fd()))
+                    .chain(clients.iter().map(|(_, socket)| socket.as_fd()))
+                    .chain(handover.descriptors.iter().map(AsFd::as_fd))
+                    .collect();
+                tell(Moment::Reloading);
+                let failure = self.program.succeed(&notes, &descriptors);
+                tell(Moment::Ready);
+                driver.go_on();
+                Error::new(
+                    Code::SystemError,
+                    Domain::Rpc,
+                    format!("cannot run it: {failure}"),
+                )
+            }
+            Err(failure) => failure,
+        };
+        for session in sessions {
+            session.read_on();
+        }
+        failure
+    }
+
+    /// What the configuration file says now.
+    async fn load_again<D: Driver>(&self) -> Result<Result<Loaded<DaemonConfig>, Failure>, Error> {
+        let (path, named) = self.instance.config_file.clone();
+        self.instance
+            .workers
+            .blocking(protocol::Priority::High, move || load::<D>(&path, named))
+            .await
     }
 
     /// SIGHUP: what the configuration says now, as far as it can change while running. Logging is changed through the
     /// admin socket, and sockets by a restart.
     async fn reload<D: Driver>(&self, driver: &D, server: &Server) {
         tell(Moment::Reloading);
-        let (path, named) = (self.config_path.clone(), self.config_named);
-        let loaded = self
-            .instance
-            .workers
-            .blocking(protocol::Priority::High, move || load(&path, named))
-            .await;
-        match loaded {
+        match self.load_again::<D>().await {
             Ok(Ok(loaded)) => {
                 let config = loaded.values;
                 for warning in &loaded.warnings {

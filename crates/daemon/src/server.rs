@@ -3,9 +3,10 @@
 //! When a limit is reached, accepting stops, and further clients wait in the socket's queue; so does a daemon that has
 //! no descriptors left.
 
-use crate::Workers;
+use crate::succession::ClientNote;
+use crate::{Driver, Workers};
 use error::{Code, Domain, Error, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rpc::{Router, Session, SessionOptions, Transport};
 use std::collections::BTreeMap;
 use std::io;
@@ -170,15 +171,29 @@ impl Server {
         service: &Service<D>,
         read_only: bool,
     ) -> Option<UnixStream> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if state.ending {
             return None;
         }
         if !state.has_room() {
             return Some(stream);
         }
-        state.last_id += 1;
-        let id = state.last_id;
+        let id = state.last_id + 1;
+        self.enter(state, stream, service, ClientNote { id, read_only }, |_| {});
+        None
+    }
+
+    /// Serves a client, once `first` is done with it.
+    fn enter<D: Send + Sync + 'static>(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        stream: UnixStream,
+        service: &Service<D>,
+        client: ClientNote,
+        first: impl FnOnce(&Arc<Session>),
+    ) {
+        let ClientNote { id, read_only } = client;
+        state.last_id = state.last_id.max(id);
         let options = SessionOptions {
             id,
             read_only,
@@ -198,8 +213,8 @@ impl Server {
         let server = Arc::clone(self);
         session.at_end(move || server.left(id));
         tracing::debug!(server = self.name, client = id, read_only, identity = ?session.identity(), "client connected");
+        first(&session);
         tokio::spawn(serving);
-        None
     }
 
     fn left(&self, id: u64) {
@@ -217,6 +232,16 @@ pub(crate) struct Service<D> {
     pub(crate) server: Arc<Server>,
     pub(crate) router: Arc<Router<D>>,
     pub(crate) driver: Arc<D>,
+}
+
+impl<D: Driver> Service<D> {
+    /// Goes on with a client of the program before in this process.
+    pub(crate) fn resume(&self, client: ClientNote, stream: UnixStream) {
+        let state = self.server.state.lock();
+        self.server.enter(state, stream, self, client, |session| {
+            self.driver.resumed(session);
+        });
+    }
 }
 
 impl<D: Send + Sync + 'static> Service<D> {

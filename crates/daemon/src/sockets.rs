@@ -4,6 +4,7 @@ use crate::config::{DaemonConfig, Octal};
 use crate::{Layout, Mode, durable};
 use rustix::fs::Mode as Bits;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 /// What a socket is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Everything.
     ReadWrite,
@@ -75,9 +76,25 @@ impl Bound {
         }
     }
 
+    /// One that the program before in this process had, with its file, if the daemon made it.
+    pub(crate) fn inherited(kind: Kind, listener: UnixListener, file: Option<PathBuf>) -> Self {
+        Self {
+            kind,
+            listener,
+            file: file.map(SocketFile),
+        }
+    }
+
     /// Its purpose, the socket, and its file.
     pub(crate) fn into_parts(self) -> (Kind, UnixListener, Option<SocketFile>) {
         (self.kind, self.listener, self.file)
+    }
+}
+
+impl SocketFile {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -93,10 +110,12 @@ impl Drop for SocketFile {
 /// Must be called while the process has one thread, because access is narrowed by the process's umask.
 pub(crate) fn bind_all(
     daemon: &str,
+    kinds: &[Kind],
     layout: &Layout,
     config: &DaemonConfig,
 ) -> Result<Vec<Bound>, SocketError> {
-    let plans = plans(daemon, layout, config)?;
+    let mut plans = plans(daemon, layout, config)?;
+    plans.retain(|plan| kinds.contains(&plan.kind));
     for folder in plans.iter().filter_map(|plan| plan.path.parent()) {
         let created = durable::create_folder(folder, layout.folder_mode());
         created.map_err(|failure| SocketError {
@@ -209,7 +228,7 @@ mod tests {
 
     fn names(mode: Mode, root: &Path) -> Vec<(String, u32)> {
         let layout = Layout::below(mode, root);
-        bind_all("virtqemud", &layout, &DaemonConfig::default())
+        bind_all("virtqemud", &Kind::ALL, &layout, &DaemonConfig::default())
             .unwrap()
             .iter()
             .map(|bound| {

@@ -11,10 +11,11 @@
     reason = "a test"
 )]
 
-use daemon::{Driver, Info, Instance, Routes};
+use daemon::{Driver, Handover, Info, Instance, Routes};
 use error::Result;
 use protocol::remote::{self, procedure as call};
 use rpc::Context;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Tiny {
     /// While this file exists, something runs.
     busy: PathBuf,
+    /// What the program before handed over: how many there were, and a file with one byte of each.
+    before: (u32, File),
 }
 
 impl Driver for Tiny {
@@ -39,11 +42,32 @@ impl Driver for Tiny {
         about: "a daemon for tests",
         driver: "test",
     };
+    const HANDS_OVER: bool = true;
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
+        let before = match instance.take_handover() {
+            None => (0, tempfile::tempfile().unwrap()),
+            Some(handover) => {
+                let file = handover.descriptors.into_iter().next().unwrap();
+                (handover.notes.parse().unwrap(), File::from(file))
+            }
+        };
+        std::fs::write(instance.layout.run_dir().join("before"), before.0.to_string()).unwrap();
         Ok(Arc::new(Self {
             busy: instance.layout.run_dir().join("busy"),
+            before,
         }))
+    }
+
+    async fn hand_over(&self) -> Result<Handover> {
+        let (count, file) = &self.before;
+        let mut file = file.try_clone().unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(file.metadata().unwrap().len(), u64::from(count + 1));
+        Ok(Handover {
+            notes: (count + 1).to_string(),
+            descriptors: vec![file.into()],
+        })
     }
 
     fn routes(routes: &mut Routes<Self>) {
@@ -554,6 +578,50 @@ fn systemds_watchdog_hears_of_it() {
     instance.await_notice("WATCHDOG=1");
 }
 
+/// A call that every client may make at any time, and its answer.
+fn ask(stream: &mut UnixStream, serial: u32) {
+    let header = [28, 0x2000_8086, 1, 66, 0, serial, 0];
+    let packet: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
+    stream.write_all(&packet).unwrap();
+    let mut answer = [0; 36];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[20..24], serial.to_be_bytes(), "its serial");
+    assert_eq!(answer[24..28], [0; 4], "its status");
+}
+
+fn sigusr1_runs_the_program_anew_and_clients_go_on() {
+    let instance = Instanced::new("");
+    let mut daemon = instance.start(&[]);
+    let mut client = UnixStream::connect(instance.path("virttestd-sock")).unwrap();
+    ask(&mut client, 1);
+    for life in 1..20_u32 {
+        daemon.signal(rustix::process::Signal::USR1);
+        instance.await_notice("RELOADING=1");
+        // Nobody listens for this one yet: it waits.
+        daemon.signal(rustix::process::Signal::USR1);
+        instance.await_notice("READY=1");
+        ask(&mut client, life);
+        ask(
+            &mut UnixStream::connect(instance.path("virttestd-sock")).unwrap(),
+            life,
+        );
+    }
+    let before = std::fs::read_to_string(instance.path("before")).unwrap();
+    assert!(before.parse::<u32>().unwrap() >= 19, "{before}");
+    let mut second = Running(instance.command(&[]).spawn().unwrap());
+    assert_eq!(second.end(), 1, "the pid file is held all the time");
+    // A program that could not start any more is not run.
+    instance.configure("max_clients = 0");
+    daemon.signal(rustix::process::Signal::USR1);
+    daemon.signal(rustix::process::Signal::HUP);
+    instance.await_notice("RELOADING=1");
+    ask(&mut client, 1000);
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.end(), 0);
+    assert!(!instance.path("virttestd-sock").exists());
+    assert!(!instance.root.path().join("run/virttestd.pid").exists());
+}
+
 fn sigterm_ends_cleanly() {
     let instance = Instanced::new("");
     let mut daemon = instance.start(&[]);
@@ -676,6 +744,7 @@ fn main() -> ExitCode {
         a_bad_configuration_is_refused_with_its_place,
         sighup_reads_the_configuration_again,
         systemds_watchdog_hears_of_it,
+        sigusr1_runs_the_program_anew_and_clients_go_on,
         sigterm_ends_cleanly,
         without_clients_and_work_it_ends,
         in_the_background_it_is_ready_when_the_caller_goes_on,

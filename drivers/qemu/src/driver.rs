@@ -198,11 +198,7 @@ impl daemon::Driver for Driver {
     };
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
-        let Instance {
-            layout,
-            config: _,
-            workers,
-        } = instance;
+        let Instance { layout, workers, .. } = instance;
         let host = Host::local();
         let config = Arc::new(read_config(&layout)?);
         let identity = identity(&layout, &config)?;

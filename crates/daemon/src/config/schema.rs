@@ -59,14 +59,20 @@ impl<T: Schema> Loaded<T> {
     /// # Errors
     /// The file cannot be read, is malformed, or sets a key that does not exist, twice, or to a value it cannot have.
     pub fn file(path: &Path) -> Result<Self, ConfigError> {
-        match text_of(path)? {
-            Some(text) => Self::text(path, &text),
-            None => Ok(Self {
-                values: T::default(),
-                warnings: Vec::new(),
-                lines: HashMap::new(),
-            }),
-        }
+        Self::shared_file(path, false, T::default(), &[])
+    }
+
+    /// As [`Self::file`] or, where it was `named`, [`Self::named_file`], of a file that holds the keys of another table,
+    /// too: those are passed over. `defaults` hold where the file says nothing.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn shared_file(path: &Path, named: bool, defaults: T, others: &[Key]) -> Result<Self, ConfigError> {
+        let text = match text_of(path)? {
+            None if named => return Err(missing(path)),
+            text => text.unwrap_or_default(),
+        };
+        Self::read(path, &text, defaults, others)
     }
 
     /// As [`Self::file`], but the file must be there: an administrator named it.
@@ -74,11 +80,7 @@ impl<T: Schema> Loaded<T> {
     /// # Errors
     /// As [`Self::file`], or there is none.
     pub fn named_file(path: &Path) -> Result<Self, ConfigError> {
-        let missing = || ConfigError::Unreadable {
-            path: path.to_owned(),
-            source: std::io::ErrorKind::NotFound.into(),
-        };
-        Self::text(path, &text_of(path)?.ok_or_else(missing)?)
+        Self::shared_file(path, true, T::default(), &[])
     }
 
     /// `text` as the content of the file `path`.
@@ -86,13 +88,17 @@ impl<T: Schema> Loaded<T> {
     /// # Errors
     /// As [`Self::file`].
     pub fn text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::read(path, text, T::default(), &[])
+    }
+
+    fn read(path: &Path, text: &str, defaults: T, others: &[Key]) -> Result<Self, ConfigError> {
         let entries = parse(text).map_err(|fault| ConfigError::Syntax {
             path: path.to_owned(),
             line: fault.line,
             reason: fault.reason,
         })?;
         let mut loaded = Self {
-            values: T::default(),
+            values: defaults,
             warnings: Vec::new(),
             lines: HashMap::new(),
         };
@@ -108,6 +114,9 @@ impl<T: Schema> Loaded<T> {
                 return Err(refused(format!("set in line {before} already")));
             }
             if loaded.values.set(entry).map_err(&refused)? == Read::Known {
+                continue;
+            }
+            if others.iter().any(|other| other.name == key) {
                 continue;
             }
             let Some(file) = T::elsewhere(&key) else {
@@ -129,6 +138,13 @@ impl<T: Schema> Loaded<T> {
             key: key.to_owned(),
             reason: reason.into(),
         }
+    }
+}
+
+fn missing(path: &Path) -> ConfigError {
+    ConfigError::Unreadable {
+        path: path.to_owned(),
+        source: std::io::ErrorKind::NotFound.into(),
     }
 }
 
