@@ -1,0 +1,7 @@
+//! virtlogd: guests' logs behind libvirt's protocol.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::run::<driver_log::Driver>()
+}
