@@ -11,6 +11,7 @@ pub mod domain_capabilities;
 mod failure;
 pub mod mac;
 pub mod scaled;
+pub mod secret;
 #[allow(missing_docs, reason = "as in a domain")]
 pub mod sysinfo;
 

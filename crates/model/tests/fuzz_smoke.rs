@@ -3,6 +3,11 @@
 
 #[path = "../../../fuzz/bodies/domain_document.rs"]
 mod domain_document;
+#[path = "../../../fuzz/bodies/secret_document.rs"]
+mod secret_document;
+
+const SECRET: &str = "<secret ephemeral='no' private='yes'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid>\
+    <description>a &lt; b</description><usage type='iscsi'><target>iqn.2013-07.com.example:pool</target></usage></secret>";
 
 const GOOD: &str = "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a&amp;b</name>\
     <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><metadata><x:y xmlns:x='urn:x' z='1'>t</x:y></metadata>\
@@ -27,6 +32,12 @@ fn next(state: &mut u64, below: usize) -> usize {
 
 #[test]
 fn broken_documents_are_refused_or_come_back() {
+    broken(GOOD, domain_document::run);
+    broken(SECRET, secret_document::run);
+}
+
+/// Runs a body over a document and over what is left of it after some changes.
+fn broken(good: &str, run: fn(&[u8])) {
     const CHANGES: &[&str] = &[
         "",
         "'",
@@ -44,9 +55,9 @@ fn broken_documents_are_refused_or_come_back() {
         "qemu:",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15;
-    domain_document::run(GOOD.as_bytes());
+    run(good.as_bytes());
     for _ in 0..6000 {
-        let mut text = GOOD.to_owned();
+        let mut text = good.to_owned();
         for _ in 0..=next(&mut state, 3) {
             let start = text.floor_char_boundary(next(&mut state, text.len()));
             let end = text
@@ -54,6 +65,6 @@ fn broken_documents_are_refused_or_come_back() {
                 .max(start);
             text.replace_range(start..end, CHANGES[next(&mut state, CHANGES.len())]);
         }
-        domain_document::run(text.as_bytes());
+        run(text.as_bytes());
     }
 }

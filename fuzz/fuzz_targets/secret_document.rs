@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../bodies/secret_document.rs"]
+mod secret_document;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| secret_document::run(data));
