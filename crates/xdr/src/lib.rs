@@ -15,11 +15,13 @@ mod chars;
 mod decode;
 mod describe;
 mod encode;
+mod secret;
 
 pub use chars::{CharArray, Chars, UChar};
 pub use decode::{Decode, DecodeMax, Reader, from_bytes};
 pub use describe::{Describe, DescribeMax, Schema};
 pub use encode::{Encode, EncodeMax, to_bytes};
+pub use secret::SecretBytes;
 pub use xdr_derive::Xdr;
 
 /// The longest string the protocol's programs allow where a field names no other limit, in bytes.

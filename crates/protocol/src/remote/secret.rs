@@ -1,7 +1,7 @@
 //! Secrets.
 
 use super::limits;
-use xdr::Xdr;
+use xdr::{SecretBytes, Xdr};
 
 #[derive(Debug, Clone, PartialEq, Xdr)]
 pub struct Secret {
@@ -62,7 +62,7 @@ pub struct SecretGetXmlDescRet {
 pub struct SecretSetValueArgs {
     pub secret: Secret,
     #[xdr(max = limits::SECRET_VALUE_MAX)]
-    pub value: Vec<u8>,
+    pub value: SecretBytes,
     pub flags: u32,
 }
 
@@ -75,7 +75,7 @@ pub struct SecretGetValueArgs {
 #[derive(Debug, Clone, PartialEq, Xdr)]
 pub struct SecretGetValueRet {
     #[xdr(max = limits::SECRET_VALUE_MAX)]
-    pub value: Vec<u8>,
+    pub value: SecretBytes,
 }
 
 #[derive(Debug, Clone, PartialEq, Xdr)]
