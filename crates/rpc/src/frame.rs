@@ -7,12 +7,16 @@
 //!
 //! A descriptor arrives with one data byte of its own behind its packet. The reader keeps the place of that byte in the
 //! stream, so a descriptor at any other place is noticed.
+//!
+//! A packet may hold a secret, so what is consumed is overwritten.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use protocol::net::{Header, MessageType, limits};
+
+use crate::wipe::wipe;
 
 /// What an idle connection keeps allocated, in bytes.
 const IDLE: usize = 4096;
@@ -106,12 +110,19 @@ impl FrameReader {
             self.filled = 0..0;
         } else if self.filled.start > 0 && self.filled.start.saturating_add(wanted) > self.buffer.len() {
             self.buffer.copy_within(self.filled.clone(), 0);
+            let left = self.filled.len().max(self.filled.start)..self.filled.end;
             self.filled = 0..self.filled.len();
+            wipe(self.buffer.get_mut(left).unwrap_or_default());
         }
         if self.filled.end == self.buffer.len() {
             // Doubling, so that a peer which announces much and sends little holds little.
             let length = (self.buffer.len() * 2).clamp(IDLE, wanted.max(self.filled.end + 1).max(IDLE));
-            self.buffer.resize(length, 0);
+            // Not resized, which would leave a copy behind.
+            let mut larger = Vec::with_capacity(length);
+            larger.extend_from_slice(&self.buffer);
+            larger.resize(length, 0);
+            wipe(&mut self.buffer);
+            self.buffer = larger;
         }
         self.buffer.get_mut(self.filled.end..).unwrap_or_default()
     }
@@ -236,6 +247,8 @@ impl FrameReader {
     /// Forgets a packet that was dealt with.
     pub fn consume(&mut self, frame: &Frame) {
         let whole = frame.length + frame.fds;
+        let done = self.filled.start..(self.filled.start + whole).min(self.filled.end);
+        wipe(self.buffer.get_mut(done).unwrap_or_default());
         self.filled.start = (self.filled.start + whole).min(self.filled.end);
         self.position += whole as u64;
         self.needed = SHORTEST;
@@ -244,6 +257,12 @@ impl FrameReader {
     /// How many bytes are allocated.
     pub fn allocated(&self) -> usize {
         self.buffer.capacity()
+    }
+}
+
+impl Drop for FrameReader {
+    fn drop(&mut self) {
+        wipe(self.buffer.get_mut(self.filled.clone()).unwrap_or_default());
     }
 }
 
@@ -395,6 +414,29 @@ mod tests {
             reader.take_fds(&frame).map(|_| ()),
             Err(FrameError::DescriptorUnexpected)
         );
+    }
+
+    #[test]
+    fn nothing_of_a_packet_stays_once_it_is_dealt_with() {
+        const SESAME: &[u8] = b"open sesame!";
+        let body = SESAME.repeat(1000);
+        let secret = Packet::raw(header(MessageType::Call, 1), &body).unwrap();
+        let mut reader = FrameReader::new();
+        // Of two packets the second moves to the front of the buffer to have room.
+        for bytes in [secret.bytes(), secret.bytes()] {
+            feed(&mut reader, &bytes[..6000]);
+            assert_eq!(reader.peek(), Ok(None));
+            feed(&mut reader, &bytes[6000..]);
+            feed(&mut reader, &secret.bytes()[..40]);
+            let frame = reader.peek().unwrap().unwrap();
+            reader.consume(&frame);
+            reader.room();
+            feed(&mut reader, &secret.bytes()[40..]);
+            let frame = reader.peek().unwrap().unwrap();
+            reader.consume(&frame);
+            let found = reader.buffer.windows(SESAME.len()).any(|part| part == SESAME);
+            assert!(!found, "a secret is still in the buffer");
+        }
     }
 
     #[test]

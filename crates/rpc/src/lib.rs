@@ -14,6 +14,7 @@ mod server;
 mod session;
 pub mod stream;
 mod transport;
+mod wipe;
 
 pub use connection::{CloseReason, Inbound, Link};
 pub use frame::{Frame, FrameError, FrameReader};

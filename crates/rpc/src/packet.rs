@@ -6,6 +6,8 @@ use error::{Code, Domain, Error};
 use protocol::net::{self, Header, MessageType, Status, limits};
 use xdr::Encode;
 
+use crate::wipe::wipe;
+
 /// A packet ready to be written.
 #[derive(Debug)]
 pub struct Packet {
@@ -112,6 +114,12 @@ impl Packet {
     /// The descriptors that follow.
     pub fn fds(&self) -> &[OwnedFd] {
         &self.fds
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
     }
 }
 

@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use protocol::net::{Header, MessageType, limits};
 use protocol::{Priority, ProcedureInfo, keepalive};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::connection::{CloseReason, Inbound, REPLY_MARK, run};
 use crate::packet::Packet;
@@ -54,7 +55,7 @@ struct Server<D> {
     driver: Arc<D>,
     session: Arc<Session>,
     /// An ordinary call that waits for a slot.
-    aside: Option<(Header, Vec<u8>, Vec<OwnedFd>)>,
+    aside: Option<(Header, Zeroizing<Vec<u8>>, Vec<OwnedFd>)>,
 }
 
 /// How far a call came on the connection's task.
@@ -275,7 +276,7 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
         if self.urgent(&header) || self.free(false) {
             self.dispatch(header, body, fds);
         } else {
-            self.aside = Some((header, body.to_vec(), fds));
+            self.aside = Some((header, Zeroizing::new(body.to_vec()), fds));
         }
         Ok(())
     }

@@ -29,6 +29,10 @@ impl std::fmt::Debug for SecretBytes {
 
 impl EncodeMax for SecretBytes {
     fn encode_max(&self, max: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        /// Room for what may follow in the message.
+        const REST: usize = 64;
+        // A buffer that grows later would leave a copy behind.
+        out.reserve(self.0.len().min(max) + REST);
         self.0.encode_max(max, out)
     }
 }
