@@ -1,25 +1,28 @@
 //! How much a trivial call costs beside a bare ping-pong: `pingpong [ROUNDS]`.
 //!
-//! Three measurements in one run, each with the other side in a thread of its own: blocking reads and writes of 28 bytes
-//! over a socket pair, the same through tokio, and a call through this project's client and server. Told are the
-//! medians in microseconds and their ratios to the first.
+//! Four measurements in one run, each with the other side in a thread of its own: blocking reads and writes of 28 bytes
+//! over a socket pair, the same through tokio, a call through this project's client and server, and one that is relayed
+//! between them, as the proxy does it. Told are the medians in microseconds and their ratios to the first.
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use std::error::Error;
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use client::Client;
 use protocol::remote::ConnectGetLibVersionRet;
 use protocol::remote::procedure::ConnectGetLibVersion;
-use rpc::{Context, Router, SessionOptions, Transport, serve};
+use rpc::{Context, Keepalive, Router, SessionOptions, Transport, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 
 type Failure = Box<dyn Error + Send + Sync>;
+
+/// One end of a pair of sockets.
+type Pair = std::os::unix::net::UnixStream;
 
 /// A packet without a body.
 const SIZE: usize = 28;
@@ -35,11 +38,11 @@ fn runtime() -> Result<Runtime, Failure> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-fn pair() -> Result<(std::os::unix::net::UnixStream, std::os::unix::net::UnixStream), Failure> {
-    Ok(std::os::unix::net::UnixStream::pair()?)
+fn pair() -> Result<(Pair, Pair), Failure> {
+    Ok(Pair::pair()?)
 }
 
-fn adopt(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Failure> {
+fn adopt(stream: Pair) -> Result<UnixStream, Failure> {
     stream.set_nonblocking(true)?;
     Ok(UnixStream::from_std(stream)?)
 }
@@ -95,17 +98,20 @@ async fn version(_: Context<()>, (): ()) -> error::Result<ConnectGetLibVersionRe
     Ok(ConnectGetLibVersionRet { lib_ver: 11_003_000 })
 }
 
-fn call(rounds: usize, workers: usize) -> Result<f64, Failure> {
-    let (ours, theirs) = pair()?;
-    let server = thread::spawn(move || -> Result<(), Failure> {
-        let runtime = match workers {
-            0 => runtime()?,
-            _ => Builder::new_multi_thread()
-                .worker_threads(workers)
-                .enable_all()
-                .build()?,
-        };
-        runtime.block_on(async move {
+fn workers(count: usize) -> Result<Runtime, Failure> {
+    match count {
+        0 => runtime(),
+        _ => Ok(Builder::new_multi_thread()
+            .worker_threads(count)
+            .enable_all()
+            .build()?),
+    }
+}
+
+/// Serves one connection in a thread of its own.
+fn server(theirs: Pair, threads: usize) -> JoinHandle<Result<(), Failure>> {
+    thread::spawn(move || {
+        workers(threads)?.block_on(async move {
             let mut router = Router::new();
             router.on::<ConnectGetLibVersion, _>(version);
             let transport = Transport::unix(adopt(theirs)?);
@@ -118,7 +124,28 @@ fn call(rounds: usize, workers: usize) -> Result<f64, Failure> {
             tokio::spawn(task).await?;
             Ok(())
         })
-    });
+    })
+}
+
+/// Passes one connection on to a server, in a thread of its own.
+fn relay(near: Pair, far: Pair, threads: usize) -> JoinHandle<Result<(), Failure>> {
+    thread::spawn(move || {
+        workers(threads)?.block_on(async move {
+            let transport = Transport::unix(adopt(near)?);
+            let (session, task) = serve(
+                transport,
+                Arc::new(Router::<()>::new()),
+                Arc::new(()),
+                SessionOptions::default(),
+            );
+            session.relay(Transport::unix(adopt(far)?), Keepalive::OFF, |_, _| false)?;
+            tokio::spawn(task).await?;
+            Ok(())
+        })
+    })
+}
+
+fn calls(rounds: usize, ours: Pair) -> Result<f64, Failure> {
     let times = runtime()?.block_on(async move {
         let client = Client::over(Transport::unix(adopt(ours)?));
         // A task of its own, as callers are: the future that a runtime blocks on is looked after differently.
@@ -133,8 +160,26 @@ fn call(rounds: usize, workers: usize) -> Result<f64, Failure> {
         });
         calls.await?
     })?;
-    server.join().map_err(|_| "the server failed")??;
     Ok(median(times))
+}
+
+fn call(rounds: usize, threads: usize) -> Result<f64, Failure> {
+    let (ours, theirs) = pair()?;
+    let server = server(theirs, threads);
+    let time = calls(rounds, ours)?;
+    server.join().map_err(|_| "the server failed")??;
+    Ok(time)
+}
+
+fn relayed_call(rounds: usize, threads: usize) -> Result<f64, Failure> {
+    let (ours, near) = pair()?;
+    let (far, theirs) = pair()?;
+    let server = server(theirs, threads);
+    let relay = relay(near, far, threads);
+    let time = calls(rounds, ours)?;
+    relay.join().map_err(|_| "the relay failed")??;
+    server.join().map_err(|_| "the server failed")??;
+    Ok(time)
 }
 
 fn main() -> Result<(), Failure> {
@@ -145,6 +190,8 @@ fn main() -> Result<(), Failure> {
         ("tokio echo", tokio_echo(rounds)?),
         ("call, server on one thread", call(rounds, 0)?),
         ("call, server with two workers", call(rounds, 2)?),
+        ("relayed call, one thread each", relayed_call(rounds, 0)?),
+        ("relayed call, two workers each", relayed_call(rounds, 2)?),
     ];
     for (what, time) in told {
         println!("{what:<42}{time:>8.1} us{:>8.2}", time / bare);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,11 +14,14 @@ use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
 use protocol::net::{self, Header, MessageType, Status};
 use protocol::{Procedure, Program};
-use rpc::{CloseReason, Inbound, Keepalive, Link, Offered, Packet, Stream, Transport};
+use rpc::{Arrived, CloseReason, Inbound, Keepalive, Link, Offered, Packet, Stream, Transport};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use crate::event::{Events, RawEvent, Subscriber, UNREAD, subscription};
+
+/// How often a server whose queue is full is tried again.
+const QUEUE: Duration = Duration::from_millis(20);
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -68,18 +72,31 @@ struct Calls {
     over: Option<String>,
 }
 
+/// Connects to the UNIX socket at `path`, and waits where too many wait to be accepted.
+///
+/// # Errors
+/// `VIR_ERR_SYSTEM_ERROR` with the path and the system's words.
+pub async fn unix_stream(path: &Path) -> Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Ok(stream) => return Ok(stream),
+            // The kernel tells nobody when there is room in a server's queue.
+            Err(full) if full.kind() == ErrorKind::WouldBlock => tokio::time::sleep(QUEUE).await,
+            Err(cause) => {
+                let detail = format!("Failed to connect socket to '{}': {cause}", path.display());
+                return Err(Error::new(Code::SystemError, Domain::Rpc, detail).caused_by(cause));
+            }
+        }
+    }
+}
+
 impl Client {
     /// Connects to the UNIX socket at `path`.
     ///
     /// # Errors
     /// `VIR_ERR_SYSTEM_ERROR` with the path and the system's words.
     pub async fn connect_unix(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let stream = UnixStream::connect(path).await.map_err(|cause| {
-            let detail = format!("Failed to connect socket to '{}': {cause}", path.display());
-            Error::new(Code::SystemError, Domain::Rpc, detail).caused_by(cause)
-        })?;
-        Ok(Self::over(Transport::unix(stream)))
+        Ok(Self::over(Transport::unix(unix_stream(path.as_ref()).await?)))
     }
 
     /// A client over a connected stream; to be called within a runtime.
@@ -332,11 +349,13 @@ impl Inbound for Replies {
         true
     }
 
-    fn packet(&mut self, header: Header, body: &[u8], fds: Vec<OwnedFd>) -> Result<(), CloseReason> {
-        match header.r#type {
-            MessageType::Reply | MessageType::ReplyWithFds => self.reply(&header, body, fds),
+    fn packet(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
+        match packet.header.r#type {
+            MessageType::Reply | MessageType::ReplyWithFds => {
+                self.reply(&packet.header, packet.body, packet.fds)
+            }
             MessageType::Message => {
-                self.event(&header, body);
+                self.event(&packet.header, packet.body);
                 Ok(())
             }
             other => Err(CloseReason::Protocol(format!(

@@ -5,10 +5,13 @@
 //! ```
 
 use error::{Code, Domain, Error, Result};
+use protocol::Procedure;
 use protocol::remote::procedure::{AuthList, AuthPolkit, ConnectOpen, ConnectSupportsFeature};
 use protocol::remote::{AuthType, ConnectOpenArgs, ConnectSupportsFeatureArgs};
 use rpc::Keepalive;
+use tokio::net::UnixStream;
 
+use crate::bare::Bare;
 use crate::{Client, Uri};
 
 /// `VIR_CONNECT_RO`.
@@ -51,24 +54,57 @@ impl Client {
     /// # Errors
     /// What the server answers; `VIR_ERR_AUTH_UNAVAILABLE` when it accepts no way of authentication that this crate knows.
     pub async fn open_driver(&self, name: Option<String>, options: OpenOptions) -> Result<()> {
-        let offered = self.call::<AuthList>(&()).await?.types;
-        let open = offered.is_empty() || offered.contains(&AuthType::RemoteAuthNone);
-        if !open && offered.contains(&AuthType::RemoteAuthPolkit) {
-            self.call::<AuthPolkit>(&()).await?;
-        } else if !open {
-            return Err(Error::new(
-                Code::AuthUnavailable,
-                Domain::Auth,
-                format!("the server offers only {offered:?}"),
-            ));
-        }
-        let feature = ConnectSupportsFeatureArgs { feature: KEEPALIVE };
-        if options.keepalive != Keepalive::OFF
-            && self.call::<ConnectSupportsFeature>(&feature).await?.supported != 0
-        {
+        let mut caller = self;
+        authenticate(&mut caller).await?;
+        if options.keepalive != Keepalive::OFF && knows_keepalive(&mut caller).await? {
             self.start_keepalive(options.keepalive);
         }
         let flags = if options.read_only { READ_ONLY } else { 0 };
         self.call::<ConnectOpen>(&ConnectOpenArgs { name, flags }).await
     }
+}
+
+/// Authenticates and opens the driver over a connection that is relayed afterwards: what follows the last reply stays
+/// unread. The answer is whether the server knows keepalive, and will ask.
+///
+/// # Errors
+/// As [`Client::open_driver`].
+pub async fn open_to_relay(stream: &mut UnixStream, args: &ConnectOpenArgs) -> Result<bool> {
+    let mut caller = Bare::new(stream);
+    authenticate(&mut caller).await?;
+    let keepalive = knows_keepalive(&mut caller).await?;
+    caller.call::<ConnectOpen>(args).await?;
+    Ok(keepalive)
+}
+
+/// Whoever calls procedures, one after the other.
+pub(crate) trait Caller {
+    fn call<P: Procedure>(&mut self, args: &P::Args) -> impl Future<Output = Result<P::Ret>> + Send;
+}
+
+impl Caller for &Client {
+    fn call<P: Procedure>(&mut self, args: &P::Args) -> impl Future<Output = Result<P::Ret>> + Send {
+        Client::call::<P>(self, args)
+    }
+}
+
+async fn authenticate(caller: &mut impl Caller) -> Result<()> {
+    let offered = caller.call::<AuthList>(&()).await?.types;
+    if offered.is_empty() || offered.contains(&AuthType::RemoteAuthNone) {
+        return Ok(());
+    }
+    if offered.contains(&AuthType::RemoteAuthPolkit) {
+        return caller.call::<AuthPolkit>(&()).await.map(drop);
+    }
+    Err(Error::new(
+        Code::AuthUnavailable,
+        Domain::Auth,
+        format!("the server offers only {offered:?}"),
+    ))
+}
+
+async fn knows_keepalive(caller: &mut impl Caller) -> Result<bool> {
+    let feature = ConnectSupportsFeatureArgs { feature: KEEPALIVE };
+    let ret = caller.call::<ConnectSupportsFeature>(&feature).await?;
+    Ok(ret.supported != 0)
 }

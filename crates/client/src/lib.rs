@@ -15,12 +15,13 @@
 //! # }
 //! ```
 
+mod bare;
 mod call;
 mod event;
 mod handshake;
 mod uri;
 
-pub use call::{Client, Reply};
+pub use call::{Client, Reply, unix_stream};
 pub use event::{Events, RawEvent};
-pub use handshake::OpenOptions;
+pub use handshake::{OpenOptions, open_to_relay};
 pub use uri::Uri;

@@ -65,20 +65,9 @@ impl Uri {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
+        let daemon = self.daemon()?;
         let none = || Error::new(Code::NoConnect, Domain::Uri, self.of_driver());
-        let daemon = match self.driver.as_str() {
-            "qemu" => "virtqemud",
-            "lxc" => "virtlxcd",
-            "xen" => "virtxend",
-            "network" => "virtnetworkd",
-            "storage" => "virtstoraged",
-            "secret" => "virtsecretd",
-            "nwfilter" => "virtnwfilterd",
-            "nodedev" => "virtnodedevd",
-            "interface" => "virtinterfaced",
-            _ => return Err(none()),
-        };
-        if self.path == "/session" {
+        if self.is_session() {
             let runtime = std::env::var_os("XDG_RUNTIME_DIR")
                 .filter(|path| !path.is_empty())
                 .ok_or_else(none)?;
@@ -88,6 +77,30 @@ impl Uri {
         }
         let suffix = if read_only { "-ro" } else { "" };
         Ok(PathBuf::from(format!("/run/libvirt/{daemon}-sock{suffix}")))
+    }
+
+    /// Whether it is one user's own daemon that is meant.
+    pub fn is_session(&self) -> bool {
+        self.path == "/session"
+    }
+
+    /// The modular daemon of its driver.
+    ///
+    /// # Errors
+    /// `VIR_ERR_NO_CONNECT` for a driver without one.
+    pub fn daemon(&self) -> Result<&'static str> {
+        Ok(match self.driver.as_str() {
+            "qemu" => "virtqemud",
+            "lxc" => "virtlxcd",
+            "xen" => "virtxend",
+            "network" => "virtnetworkd",
+            "storage" => "virtstoraged",
+            "secret" => "virtsecretd",
+            "nwfilter" => "virtnwfilterd",
+            "nodedev" => "virtnodedevd",
+            "interface" => "virtinterfaced",
+            _ => return Err(Error::new(Code::NoConnect, Domain::Uri, self.of_driver())),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! The rules come from the procedures' own lines. A read-only client may do what needs no other permission than looking
 //! (`read`, `getattr`, `search_...`); where a flag of the call asks for more (`VIR_DOMAIN_XML_SECURE`), the flag decides.
 
+use crate::handshake::not_open;
 use error::{Code, Domain, Error, Result};
 use protocol::remote::procedure as remote;
 use protocol::{Body, Kind, Procedure, ProcedureInfo, Program, When};
@@ -74,11 +75,6 @@ pub(crate) fn gate_of_own_user(
             Err(Error::new(Code::AccessDenied, Domain::Rpc, text))
         }
     }
-}
-
-/// What a call is told that comes before `connect_open`.
-pub(crate) fn not_open() -> Error {
-    Error::new(Code::InternalError, Domain::Rpc, "hypervisor connection not open")
 }
 
 /// What may be asked before the connection is open, beside authentication.

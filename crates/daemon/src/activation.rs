@@ -11,16 +11,21 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-/// The sockets that systemd opened for `daemon`; empty if it opened none.
+/// The sockets that systemd opened for `daemon`, whose own begin with `begin`; empty if it opened none.
 ///
 /// # Errors
 /// A descriptor is not a listening UNIX socket of this daemon, or two are for the same purpose.
-pub(crate) fn sockets(daemon: &str) -> io::Result<Vec<(Kind, UnixListener)>> {
+pub(crate) fn sockets(daemon: &str, begin: &str) -> io::Result<Vec<(Kind, UnixListener)>> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    claim(daemon, ListenFd::from_env(), &names)
+    claim(daemon, begin, ListenFd::from_env(), &names)
 }
 
-fn claim(daemon: &str, mut given: ListenFd, names: &str) -> io::Result<Vec<(Kind, UnixListener)>> {
+fn claim(
+    daemon: &str,
+    begin: &str,
+    mut given: ListenFd,
+    names: &str,
+) -> io::Result<Vec<(Kind, UnixListener)>> {
     let mut names = names.split(':');
     let mut sockets: Vec<(Kind, UnixListener)> = Vec::new();
     for index in 0..given.len() {
@@ -31,7 +36,7 @@ fn claim(daemon: &str, mut given: ListenFd, names: &str) -> io::Result<Vec<(Kind
         let path = listener.local_addr()?;
         let path = path.as_pathname();
         let file = path.and_then(|path| path.file_name());
-        let kind = kind_of(daemon, name, file).ok_or_else(|| {
+        let kind = kind_of(daemon, begin, name, file).ok_or_else(|| {
             let place = path.map_or_else(|| "no path".to_owned(), |path| path.display().to_string());
             io::Error::other(format!(
                 "the activated socket '{name}' ({place}) is none of {daemon}'s"
@@ -40,7 +45,7 @@ fn claim(daemon: &str, mut given: ListenFd, names: &str) -> io::Result<Vec<(Kind
         if sockets.iter().any(|(other, _)| *other == kind) {
             return Err(io::Error::other(format!(
                 "two activated sockets for {}",
-                socket_name(daemon, kind)
+                socket_name(begin, kind)
             )));
         }
         sockets.push((kind, listener));
@@ -48,7 +53,7 @@ fn claim(daemon: &str, mut given: ListenFd, names: &str) -> io::Result<Vec<(Kind
     Ok(sockets)
 }
 
-fn kind_of(daemon: &str, name: &str, file: Option<&OsStr>) -> Option<Kind> {
+fn kind_of(daemon: &str, begin: &str, name: &str, file: Option<&OsStr>) -> Option<Kind> {
     let suffix = name
         .strip_prefix(daemon)
         .map(|rest| rest.strip_suffix(".socket").unwrap_or(rest));
@@ -60,7 +65,7 @@ fn kind_of(daemon: &str, name: &str, file: Option<&OsStr>) -> Option<Kind> {
     }
     Kind::ALL
         .into_iter()
-        .find(|kind| file == Some(OsStr::new(&socket_name(daemon, *kind))))
+        .find(|kind| file == Some(OsStr::new(&socket_name(begin, *kind))))
 }
 
 /// A moment that systemd is told of.
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn names_count_first_and_paths_otherwise() {
-        let kind = |name, file: &str| kind_of("virtqemud", name, Some(OsStr::new(file)));
+        let kind = |name, file: &str| kind_of("virtqemud", "virtqemud", name, Some(OsStr::new(file)));
         assert_eq!(kind("virtqemud.socket", "x"), Some(Kind::ReadWrite));
         assert_eq!(kind("virtqemud-ro.socket", "x"), Some(Kind::ReadOnly));
         assert_eq!(kind("virtqemud-admin", "x"), Some(Kind::Admin));
@@ -109,5 +114,9 @@ mod tests {
         assert_eq!(kind("", "virtqemud-admin-sock"), Some(Kind::Admin));
         assert_eq!(kind("", "virtqemud-sock"), Some(Kind::ReadWrite));
         assert_eq!(kind("virtnetworkd.socket", "virtnetworkd-sock"), None);
+        let kind = |name, file: &str| kind_of("virtproxyd", "libvirt", name, Some(OsStr::new(file)));
+        assert_eq!(kind("virtproxyd-ro.socket", "x"), Some(Kind::ReadOnly));
+        assert_eq!(kind("", "libvirt-admin-sock"), Some(Kind::Admin));
+        assert_eq!(kind("", "virtproxyd-sock"), None);
     }
 }

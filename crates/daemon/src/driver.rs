@@ -11,7 +11,7 @@
 
 use crate::config::{ConfigError, DaemonConfig, Key, Loaded, Schema};
 use crate::{Handover, Layout, Routes, Workers};
-use error::{Code, Domain, Error, Result};
+use error::Result;
 use parking_lot::Mutex;
 use rpc::Session;
 use std::future::Future;
@@ -106,11 +106,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// # Errors
     /// What keeps it from stopping; the program then goes on.
     fn hand_over(&self) -> impl Future<Output = Result<Handover>> + Send {
-        std::future::ready(Err(Error::new(
-            Code::NoSupport,
-            Domain::Rpc,
-            "this daemon holds nothing that it could hand over",
-        )))
+        std::future::ready(Err(crate::daemon::nothing_to_hand_over()))
     }
 
     /// Takes up work again: there is no next program.

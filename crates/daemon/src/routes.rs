@@ -2,20 +2,13 @@
 
 use crate::Driver;
 use crate::access::{self, Forbidden, Opened};
+use crate::handshake::{self, feature};
 use error::{Code, Domain, Error, Result};
 use protocol::remote::{self, procedure};
 use protocol::{Procedure, Program};
 use rpc::{Context, Handler, Router};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The RPC layer's own features of `connect_supports_feature`.
-mod feature {
-    pub(super) const FD_PASSING: i32 = 8;
-    pub(super) const PROGRAM_KEEPALIVE: i32 = 10;
-    pub(super) const REMOTE_EVENT_CALLBACK: i32 = 14;
-    pub(super) const REMOTE_CLOSE_CALLBACK: i32 = 15;
-}
 
 /// Where a driver registers who serves what.
 #[derive(Debug)]
@@ -27,7 +20,11 @@ impl<D: Driver> Routes<D> {
     /// The finished table of a driver.
     pub(crate) fn of_driver() -> Router<D> {
         let mut routes = Self {
-            router: Router::new(),
+            router: if D::CONNECTS {
+                handshake::router()
+            } else {
+                Router::new()
+            },
         };
         D::routes(&mut routes);
         let mut router = routes.router;
@@ -35,11 +32,9 @@ impl<D: Driver> Routes<D> {
             router.gate(access::gate_of_own_user);
             return router;
         }
-        router.on::<procedure::AuthList, _>(auth_list);
         router.on::<procedure::ConnectSupportsFeature, _>(supports_feature);
         router.on::<procedure::ConnectRegisterCloseCallback, _>(register_close_callback);
         router.on::<procedure::ConnectUnregisterCloseCallback, _>(unregister_close_callback);
-        router.gate(access::gate);
         router
     }
 
@@ -151,27 +146,19 @@ async fn unregister_close_callback<D: Driver>(ctx: Context<D>, (): ()) -> Result
     Ok(())
 }
 
-/// The sockets here ask for no proof: who may open one may use it.
-async fn auth_list<D>(_: Context<D>, (): ()) -> Result<remote::AuthListRet> {
-    Ok(remote::AuthListRet {
-        types: vec![remote::AuthType::RemoteAuthNone],
-    })
-}
-
 async fn supports_feature<D: Driver>(
     ctx: Context<D>,
     args: remote::ConnectSupportsFeatureArgs,
 ) -> Result<remote::ConnectSupportsFeatureRet> {
-    let supported = match args.feature {
-        feature::PROGRAM_KEEPALIVE => {
-            // Who asks answers.
-            ctx.session.enable_keepalive();
-            true
-        }
-        _ if !ctx.session.state::<Opened>().get() => return Err(access::not_open()),
-        feature::FD_PASSING => ctx.session.passes_fds(),
-        feature::REMOTE_EVENT_CALLBACK | feature::REMOTE_CLOSE_CALLBACK => true,
-        other => ctx.driver.supports_feature(other),
+    let session = &ctx.session;
+    let supported = match handshake::feature_before_open(session, args.feature) {
+        Some(supported) => supported,
+        None if !session.state::<Opened>().get() => return Err(handshake::not_open()),
+        None => match args.feature {
+            feature::FD_PASSING => session.passes_fds(),
+            feature::REMOTE_EVENT_CALLBACK | feature::REMOTE_CLOSE_CALLBACK => true,
+            other => ctx.driver.supports_feature(other),
+        },
     };
     Ok(remote::ConnectSupportsFeatureRet {
         supported: i32::from(supported),

@@ -10,7 +10,7 @@ use crate::server::{ClientLimits, Server, Service};
 use crate::sockets::{self, Bound, Kind, SocketFile};
 use crate::succession::{self, ClientNote, Luggage, Notes, Program, SocketNote};
 use crate::workers::{Limits, Workers};
-use crate::{Driver, Handover, Info, Instance, Layout, PidFile, Routes, detach, durable};
+use crate::{Daemon, Handover, Info, Instance, Layout, PidFile, detach, durable};
 use error::{Code, Domain, Error};
 use parking_lot::Mutex;
 use rpc::{Keepalive, Session};
@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 /// The most threads that serve calls; more would only hand work around.
 const THREADS_MAX: usize = 4;
-/// How long the driver may take to end.
+/// How long a daemon may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a client that asked for the end may take to read the reply and leave.
 const REPLY: Duration = Duration::from_millis(500);
@@ -49,8 +49,8 @@ fn ends<E: Display>(exit: Exit) -> impl FnOnce(E) -> Failure {
     }
 }
 
-/// Runs the daemon of a driver: the whole of its `main`.
-pub fn run<D: Driver>() -> ExitCode {
+/// Runs a daemon, be it a driver's or another: the whole of its `main`.
+pub fn run<D: Daemon>() -> ExitCode {
     let outcome = match Flags::parse_from(&D::INFO, std::env::args_os()) {
         Parsed::Print(text) => {
             // A reader that went away has read enough.
@@ -73,7 +73,7 @@ pub fn run<D: Driver>() -> ExitCode {
 }
 
 /// Everything that is done while the process has one thread.
-fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
+fn start<D: Daemon>(flags: &Flags) -> Result<(), Failure> {
     let luggage = flags
         .successor
         .then(Luggage::take)
@@ -106,7 +106,7 @@ fn start<D: Driver>(flags: &Flags) -> Result<(), Failure> {
     started
 }
 
-fn load<D: Driver>(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
+fn load<D: Daemon>(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Failure> {
     let loaded = Loaded::shared_file(path, named, D::defaults(), D::KEYS).map_err(ends(Exit::Refused))?;
     let config: &DaemonConfig = &loaded.values;
     let refuse = |key, reason: String| Failure {
@@ -200,7 +200,7 @@ fn log_level(log: &LogConfig) -> LogLevel {
         .unwrap_or(LogLevel::Warning)
 }
 
-fn serve_process<D: Driver>(
+fn serve_process<D: Daemon>(
     flags: &Flags,
     layout: Layout,
     config_file: (PathBuf, bool),
@@ -221,20 +221,12 @@ fn serve_process<D: Driver>(
     }
     let held = match luggage {
         Some(luggage) => Held::inherited(luggage, &pid_path).map_err(ends(Exit::Setup))?,
-        None => {
-            let pid_file = PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?;
-            let kinds: &[Kind] = if D::CONNECTS {
-                &Kind::ALL
-            } else {
-                &[Kind::ReadWrite, Kind::Admin]
-            };
-            Held {
-                pid_file,
-                sockets: open_sockets(info.daemon, kinds, &layout, &config)?,
-                clients: Vec::new(),
-                handover: None,
-            }
-        }
+        None => Held {
+            pid_file: PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?,
+            sockets: open_sockets::<D>(&layout, &config)?,
+            clients: Vec::new(),
+            handover: None,
+        },
     };
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
@@ -245,7 +237,7 @@ fn serve_process<D: Driver>(
         .enable_all()
         .build()
         .map_err(ends(Exit::Setup))?;
-    let daemon = Daemon {
+    let process = Process {
         instance: Instance {
             layout: Arc::new(layout),
             workers: Workers::new(worker_limits(&config)),
@@ -259,22 +251,17 @@ fn serve_process<D: Driver>(
         timeout: flags.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         logging,
     };
-    let ended = runtime.block_on(daemon.serve::<D>(held.sockets, held.clients));
+    let ended = runtime.block_on(process.serve::<D>(held.sockets, held.clients));
     // What still runs there may wait for a disk; nothing acknowledged depends on it.
     runtime.shutdown_background();
     ended
 }
 
 /// Those that systemd opened, or else the daemon's own.
-fn open_sockets(
-    daemon: &str,
-    kinds: &[Kind],
-    layout: &Layout,
-    config: &DaemonConfig,
-) -> Result<Vec<Bound>, Failure> {
-    let activated = activation::sockets(daemon).map_err(ends(Exit::Sockets))?;
+fn open_sockets<D: Daemon>(layout: &Layout, config: &DaemonConfig) -> Result<Vec<Bound>, Failure> {
+    let activated = activation::sockets(D::INFO.daemon, D::SOCKETS).map_err(ends(Exit::Sockets))?;
     if activated.is_empty() {
-        return sockets::bind_all(daemon, kinds, layout, config).map_err(ends(Exit::Sockets));
+        return sockets::bind_all(D::SOCKETS, D::KINDS, layout, config).map_err(ends(Exit::Sockets));
     }
     Ok(activated
         .into_iter()
@@ -320,8 +307,8 @@ fn session_limits(requests: u32, interval: i32, count: u32) -> rpc::Limits {
     }
 }
 
-/// A daemon that is set up but does not serve yet.
-struct Daemon {
+/// A process that is set up but does not serve yet.
+struct Process {
     instance: Instance,
     pid_file: PidFile,
     program: Program,
@@ -335,7 +322,7 @@ struct Daemon {
 type Listening = (Kind, UnixListener, Option<SocketFile>);
 
 /// Takes clients from each socket, for ever.
-fn accept_all<D: Driver>(
+fn accept_all<D: Daemon>(
     listening: &[Listening],
     service: &Arc<Service<D>>,
     admin_service: &Arc<Service<Admin>>,
@@ -423,18 +410,18 @@ impl Signals {
     }
 }
 
-impl Daemon {
-    async fn serve<D: Driver>(
+impl Process {
+    async fn serve<D: Daemon>(
         self,
         bound: Vec<Bound>,
         clients_before: Vec<(ClientNote, UnixStream)>,
     ) -> Result<(), Failure> {
         let mut signals = Signals::new(D::HANDS_OVER).map_err(ends(Exit::Setup))?;
         succession::take_signal().map_err(ends(Exit::Setup))?;
-        let driver = tokio::select! {
-            driver = D::open(self.instance.clone()) => driver.map_err(ends(Exit::Driver))?,
+        let daemon = tokio::select! {
+            daemon = D::open(self.instance.clone()) => daemon.map_err(ends(Exit::Driver))?,
             reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => {
-                tracing::info!(reason, "ended before the driver was open");
+                tracing::info!(reason, "ended before it served");
                 return Ok(());
             }
         };
@@ -475,8 +462,8 @@ impl Daemon {
         let admin = Admin::new(servers.clone(), self.logging.clone(), timeout, shutdown);
         let service = Arc::new(Service {
             server: Arc::clone(&server),
-            router: Arc::new(Routes::<D>::of_driver()),
-            driver: Arc::clone(&driver),
+            router: Arc::new(D::router()),
+            driver: Arc::clone(&daemon),
         });
         let admin_service = Arc::new(Service {
             server: admin_server,
@@ -498,7 +485,7 @@ impl Daemon {
         }
         tracing::info!(daemon = D::INFO.daemon, "clients are served");
         let watched = tokio::spawn(watchdog());
-        let busy = Arc::clone(&driver);
+        let busy = Arc::clone(&daemon);
         let idle = idle(clients_seen, timeout_seen, move || busy.busy());
         tokio::pin!(idle);
         let reason = loop {
@@ -510,10 +497,10 @@ impl Daemon {
                     break "the admin socket";
                 }
                 () = &mut idle => break "nothing to do",
-                _ = signals.hang_up.recv() => self.reload(&*driver, &server).await,
+                _ = signals.hang_up.recv() => self.reload(&*daemon, &server).await,
                 () = Signals::succeed(&mut signals.succeed) => {
                     accepting.shutdown().await;
-                    let failure = self.succeed(&*driver, &server, &listening).await;
+                    let failure = self.succeed(&*daemon, &server, &listening).await;
                     tracing::error!(%failure, "the program was not run anew, and this one goes on");
                     accepting = accept().map_err(ends(Exit::Sockets))?;
                 }
@@ -522,8 +509,8 @@ impl Daemon {
         tracing::info!(reason, "ending");
         tell(Moment::Stopping);
         accepting.shutdown().await;
-        if tokio::time::timeout(FAREWELL, driver.shutdown()).await.is_err() {
-            tracing::warn!("the driver did not end in time");
+        if tokio::time::timeout(FAREWELL, daemon.shutdown()).await.is_err() {
+            tracing::warn!("the daemon did not end in time");
         }
         for server in servers {
             server.end();
@@ -534,7 +521,7 @@ impl Daemon {
     }
 
     /// SIGUSR1: the program anew. Comes back only with the reason why not.
-    async fn succeed<D: Driver>(&self, driver: &D, server: &Server, listening: &[Listening]) -> Error {
+    async fn succeed<D: Daemon>(&self, daemon: &D, server: &Server, listening: &[Listening]) -> Error {
         // The next program could not say no any more.
         match self.load_again::<D>().await {
             Ok(Ok(_)) => {}
@@ -552,7 +539,7 @@ impl Daemon {
         });
         let clients: Vec<_> = futures_util::future::join_all(held).await;
         let clients: Vec<_> = clients.into_iter().flatten().collect();
-        let failure = match driver.hand_over().await {
+        let failure = match daemon.hand_over().await {
             Ok(handover) => {
                 let notes = Notes {
                     sockets: listening
@@ -573,7 +560,7 @@ impl Daemon {
                 tell(Moment::Reloading);
                 let failure = self.program.succeed(&notes, &descriptors);
                 tell(Moment::Ready);
-                driver.go_on();
+                daemon.go_on();
                 Error::new(
                     Code::SystemError,
                     Domain::Rpc,
@@ -589,7 +576,7 @@ impl Daemon {
     }
 
     /// What the configuration file says now.
-    async fn load_again<D: Driver>(&self) -> Result<Result<Loaded<DaemonConfig>, Failure>, Error> {
+    async fn load_again<D: Daemon>(&self) -> Result<Result<Loaded<DaemonConfig>, Failure>, Error> {
         let (path, named) = self.instance.config_file.clone();
         self.instance
             .workers
@@ -599,7 +586,7 @@ impl Daemon {
 
     /// SIGHUP: what the configuration says now, as far as it can change while running. Logging is changed through the
     /// admin socket, and sockets by a restart.
-    async fn reload<D: Driver>(&self, driver: &D, server: &Server) {
+    async fn reload<D: Daemon>(&self, daemon: &D, server: &Server) {
         tell(Moment::Reloading);
         match self.load_again::<D>().await {
             Ok(Ok(loaded)) => {
@@ -629,8 +616,8 @@ impl Daemon {
             }
             Err(failure) => tracing::error!(%failure, "the configuration cannot be read"),
         }
-        if let Err(failure) = driver.reload().await {
-            tracing::error!(%failure, "the driver's configuration is refused, and the former stays in force");
+        if let Err(failure) = daemon.reload().await {
+            tracing::error!(%failure, "its own configuration is refused, and the former stays in force");
         }
         tell(Moment::Ready);
     }

@@ -4,7 +4,7 @@
 //! no descriptors left.
 
 use crate::succession::ClientNote;
-use crate::{Driver, Workers};
+use crate::{Daemon, Workers};
 use error::{Code, Domain, Error, Result};
 use parking_lot::{Mutex, MutexGuard};
 use rpc::{Router, Session, SessionOptions, Transport};
@@ -234,7 +234,7 @@ pub(crate) struct Service<D> {
     pub(crate) driver: Arc<D>,
 }
 
-impl<D: Driver> Service<D> {
+impl<D: Daemon> Service<D> {
     /// Goes on with a client of the program before in this process.
     pub(crate) fn resume(&self, client: ClientNote, stream: UnixStream) {
         let state = self.server.state.lock();

@@ -28,12 +28,12 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::ReadWrite, Self::ReadOnly, Self::Admin];
 }
 
-/// The name of a daemon's socket of that kind.
-pub fn socket_name(daemon: &str, kind: Kind) -> String {
+/// The name of a socket of that kind; what names begin with is the daemon's own, as a rule.
+pub fn socket_name(begin: &str, kind: Kind) -> String {
     match kind {
-        Kind::ReadWrite => format!("{daemon}-sock"),
-        Kind::ReadOnly => format!("{daemon}-sock-ro"),
-        Kind::Admin => format!("{daemon}-admin-sock"),
+        Kind::ReadWrite => format!("{begin}-sock"),
+        Kind::ReadOnly => format!("{begin}-sock-ro"),
+        Kind::Admin => format!("{begin}-admin-sock"),
     }
 }
 
@@ -109,12 +109,12 @@ impl Drop for SocketFile {
 ///
 /// Must be called while the process has one thread, because access is narrowed by the process's umask.
 pub(crate) fn bind_all(
-    daemon: &str,
+    begin: &str,
     kinds: &[Kind],
     layout: &Layout,
     config: &DaemonConfig,
 ) -> Result<Vec<Bound>, SocketError> {
-    let mut plans = plans(daemon, layout, config)?;
+    let mut plans = plans(begin, layout, config)?;
     plans.retain(|plan| kinds.contains(&plan.kind));
     for folder in plans.iter().filter_map(|plan| plan.path.parent()) {
         let created = durable::create_folder(folder, layout.folder_mode());
@@ -126,21 +126,21 @@ pub(crate) fn bind_all(
     plans.into_iter().map(bind).collect()
 }
 
-fn plans(daemon: &str, layout: &Layout, config: &DaemonConfig) -> Result<Vec<Plan>, SocketError> {
+fn plans(begin: &str, layout: &Layout, config: &DaemonConfig) -> Result<Vec<Plan>, SocketError> {
     let folder = config
         .unix_sock_dir
         .as_ref()
         .map_or_else(|| layout.run_dir().to_owned(), PathBuf::from);
     let group = match &config.unix_sock_group {
         Some(name) if layout.privileged() => Some(group_id(name).ok_or_else(|| SocketError {
-            path: folder.join(socket_name(daemon, Kind::ReadWrite)),
+            path: folder.join(socket_name(begin, Kind::ReadWrite)),
             reason: format!("unix_sock_group: there is no group '{name}'"),
         })?),
         _ => None,
     };
     let plan = |kind, Octal(mode), queue, group| Plan {
         kind,
-        path: folder.join(socket_name(daemon, kind)),
+        path: folder.join(socket_name(begin, kind)),
         // A session's sockets are its user's, whatever the system's configuration would allow.
         mode: if layout.mode() == Mode::System {
             mode

@@ -30,6 +30,7 @@ use crate::frame::{FrameError, FrameReader};
 use crate::keepalive::{Due, Keepalive, Pulse, answer, ping};
 use crate::outbox::{Class, Outbox};
 use crate::packet::Packet;
+use crate::relay::Lane;
 use crate::stream::{Key, StreamState, key};
 use crate::transport::Transport;
 
@@ -66,6 +67,19 @@ pub enum CloseReason {
     Protocol(String),
 }
 
+/// A packet that arrived.
+#[derive(Debug)]
+pub struct Arrived<'a> {
+    /// Its header.
+    pub header: Header,
+    /// The body, without the number of its descriptors.
+    pub body: &'a [u8],
+    /// The whole of it as it came, without its descriptors' bytes.
+    pub bytes: &'a [u8],
+    /// Its descriptors.
+    pub fds: Vec<OwnedFd>,
+}
+
 /// What a side does with packets that are neither keepalive nor part of a stream.
 pub trait Inbound: Send {
     /// Called in each turn, before packets: the time to go on with what was put off.
@@ -84,7 +98,16 @@ pub trait Inbound: Send {
     ///
     /// # Errors
     /// The connection ends.
-    fn packet(&mut self, header: Header, body: &[u8], fds: Vec<OwnedFd>) -> Result<(), CloseReason>;
+    fn packet(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason>;
+
+    /// Takes a packet of a stream that is not known here; usual after a break-off that the peer had not heard of yet.
+    ///
+    /// # Errors
+    /// The connection ends.
+    fn stray(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
+        tracing::trace!(target: "rpc", header = ?packet.header, "packet of a stream that is gone");
+        Ok(())
+    }
 
     /// The connection ended; nothing comes any more.
     fn closed(&mut self, reason: &CloseReason);
@@ -100,6 +123,8 @@ pub struct Link {
     full_streams: AtomicUsize,
     task: AtomicWaker,
     closed: AtomicBool,
+    /// Ends as soon as everything is written.
+    finishing: AtomicBool,
     reason: Mutex<Option<CloseReason>>,
     gone: Notify,
     keepalive: Mutex<Option<Keepalive>>,
@@ -129,6 +154,7 @@ impl Link {
             full_streams: AtomicUsize::new(0),
             task: AtomicWaker::new(),
             closed: AtomicBool::new(false),
+            finishing: AtomicBool::new(false),
             reason: Mutex::new(None),
             gone: Notify::new(),
             keepalive: Mutex::new(None),
@@ -204,6 +230,17 @@ impl Link {
         outbox.push(packet, class);
         let written = outbox.write_now(&self.transport);
         drop(outbox);
+        self.written(written);
+    }
+
+    /// Sends what another connection brought.
+    pub(crate) fn relay(&self, bytes: &[u8], fds: Vec<OwnedFd>, lane: &Arc<Lane>) {
+        let written = self.outbox.lock().relay(&self.transport, bytes, fds, lane);
+        self.written(written);
+    }
+
+    /// What follows from an attempt to write, which left something for the task or not.
+    fn written(&self, written: io::Result<bool>) {
         match written {
             Ok(false) => {}
             Ok(true) => self.wake(),
@@ -234,6 +271,19 @@ impl Link {
         }
         self.transport.shut();
         self.gone.notify_waiters();
+        self.wake();
+    }
+
+    /// Ends the connection when everything that waits to be written is; what comes meanwhile is dealt with still.
+    pub fn finish(&self, reason: CloseReason) {
+        let outbox = self.outbox.lock();
+        if outbox.is_empty() {
+            drop(outbox);
+            self.close(reason);
+        } else {
+            self.reason.lock().get_or_insert(reason);
+            self.finishing.store(true, Ordering::SeqCst);
+        }
         self.wake();
     }
 
@@ -295,22 +345,25 @@ impl Link {
         self.wake();
     }
 
-    fn stream_packet(&self, header: &Header, body: &[u8]) -> Result<(), CloseReason> {
-        let known = self.streams.lock().get(&key(header)).cloned();
-        let Some(stream) = known else {
-            // Usual after a break-off: the peer had not heard of it yet.
-            tracing::trace!(target: "rpc", ?header, "packet of a stream that is gone");
-            return Ok(());
-        };
+    fn stream(&self, header: &Header) -> Option<Arc<StreamState>> {
+        self.streams.lock().get(&key(header)).cloned()
+    }
+
+    fn stream_packet(
+        &self,
+        stream: &Arc<StreamState>,
+        header: &Header,
+        body: &[u8],
+    ) -> Result<(), CloseReason> {
         let then = stream.deliver(header, body).map_err(protocol_violation)?;
         if then.now_full {
             self.full_streams.fetch_add(1, Ordering::SeqCst);
         }
         if then.forget {
-            self.forget_stream(&stream);
+            self.forget_stream(stream);
         }
         if let Some(answer) = then.answer {
-            self.send_stream(answer, &stream);
+            self.send_stream(answer, stream);
         }
         Ok(())
     }
@@ -427,6 +480,7 @@ impl<I: Inbound> Task<I> {
             return Ok(false);
         }
         match outbox.poll_write(&self.link.transport, cx) {
+            Poll::Ready(Ok(())) if self.link.finishing.load(Ordering::SeqCst) => Err(CloseReason::Local),
             Poll::Ready(Ok(())) => Ok(true),
             Poll::Ready(Err(error)) => Err(broken(error)),
             Poll::Pending => Ok(false),
@@ -451,15 +505,22 @@ impl<I: Inbound> Task<I> {
             }
             *budget -= 1;
             let fds = self.reader.take_fds(&frame)?;
-            let body = self.reader.body(&frame);
+            let packet = Arrived {
+                header,
+                body: self.reader.body(&frame),
+                bytes: self.reader.bytes(&frame),
+                fds,
+            };
             if probe {
                 if let Some(pong) = answer(&header) {
                     self.link.send(pong);
                 }
-            } else if stream {
-                self.link.stream_packet(&header, body)?;
+            } else if !stream {
+                self.inbound.packet(packet)?;
+            } else if let Some(stream) = self.link.stream(&header) {
+                self.link.stream_packet(&stream, &header, packet.body)?;
             } else {
-                self.inbound.packet(header, body, fds)?;
+                self.inbound.stray(packet)?;
             }
             self.reader.consume(&frame);
         }

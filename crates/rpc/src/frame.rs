@@ -215,6 +215,12 @@ impl FrameReader {
         }))
     }
 
+    /// A packet that [`peek`](Self::peek) found as it came, without its descriptors' bytes.
+    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+        let start = self.filled.start;
+        self.buffer.get(start..start + frame.length).unwrap_or_default()
+    }
+
     /// The body of a packet that [`peek`](Self::peek) found.
     pub fn body(&self, frame: &Frame) -> &[u8] {
         let start = self.filled.start;

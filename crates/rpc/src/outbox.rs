@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::packet::Packet;
+use crate::relay::Lane;
 use crate::stream::StreamState;
 use crate::transport::Transport;
 
@@ -23,6 +24,8 @@ pub(crate) enum Class {
     Event,
     /// A packet of a stream.
     Stream(Arc<StreamState>),
+    /// Anything that another connection brought.
+    Relayed(Arc<Lane>),
 }
 
 #[derive(Debug)]
@@ -99,9 +102,55 @@ impl Outbox {
                 self.event_bytes += length;
                 &mut self.urgent
             }
+            Class::Relayed(lane) => {
+                lane.took(length);
+                &mut self.urgent
+            }
             Class::Stream(_) => &mut self.bulk,
         };
         queue.push_back(Queued { packet, class });
+    }
+
+    /// Takes a packet that another connection brought. It is written from where it stands, and what the transport does not
+    /// take now is copied and waits; then the answer is as that of [`Outbox::write_now`].
+    ///
+    /// # Errors
+    /// The transport's; the connection is over.
+    pub(crate) fn relay(
+        &mut self,
+        transport: &Transport,
+        bytes: &[u8],
+        fds: Vec<OwnedFd>,
+        lane: &Arc<Lane>,
+    ) -> io::Result<bool> {
+        if self.closed {
+            return Ok(false);
+        }
+        let mut written = 0;
+        if fds.is_empty() && self.is_empty() && transport.writes_from_anywhere() {
+            written = match transport.try_write(&[IoSlice::new(bytes)]) {
+                Ok(count) => count,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) =>
+                {
+                    0
+                }
+                Err(error) => return Err(error),
+            };
+            if written >= bytes.len() {
+                return Ok(false);
+            }
+        }
+        self.push(Packet::passed_on(bytes, fds), Class::Relayed(Arc::clone(lane)));
+        if written > 0 {
+            // Begun, so nothing may overtake it.
+            self.refill();
+            self.written = written;
+        }
+        self.write_now(transport)
     }
 
     /// Writes what the transport takes now. What is left is for the connection's task; the answer is whether that is so
@@ -228,6 +277,7 @@ impl Outbox {
                 Class::Reply => self.reply_bytes = self.reply_bytes.saturating_sub(length),
                 Class::Event => self.event_bytes = self.event_bytes.saturating_sub(length),
                 Class::Stream(stream) => stream.sent(length),
+                Class::Relayed(lane) => lane.gave(length),
             }
         }
         if self.is_empty() {

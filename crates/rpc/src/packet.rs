@@ -70,6 +70,14 @@ impl Packet {
         Self::seal(bytes, Vec::new())
     }
 
+    /// A packet that another connection brought, as it came.
+    pub(crate) fn passed_on(bytes: &[u8], fds: Vec<OwnedFd>) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            fds,
+        }
+    }
+
     /// A packet that tells `failure`.
     pub fn failure(header: Header, failure: &Error) -> Self {
         let header = Header {

@@ -20,7 +20,7 @@ use protocol::{Priority, ProcedureInfo, keepalive};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::connection::{CloseReason, Inbound, REPLY_MARK, run};
+use crate::connection::{Arrived, CloseReason, Inbound, REPLY_MARK, run};
 use crate::packet::Packet;
 use crate::router::{Call, Context, Router, Work};
 use crate::session::{Session, SessionOptions};
@@ -45,8 +45,14 @@ pub fn serve<D: Send + Sync + 'static>(
         aside: None,
     };
     let link = Arc::clone(session.link());
+    let served = Arc::clone(&session);
     (session, async move {
         run(link, server).await;
+        if let Some(relay) = served.relayed() {
+            // Until then it costs what a client costs.
+            relay.ended().await;
+        }
+        served.ended();
     })
 }
 
@@ -238,6 +244,10 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
     }
 
     fn admits(&mut self, header: &Header) -> bool {
+        let elsewhere = self.session.relayed().is_some_and(|relay| !relay.has_room());
+        if elsewhere && header.prog != keepalive::PROGRAM.number {
+            return false;
+        }
         if self.session.link().reply_bytes() > REPLY_MARK {
             return false;
         }
@@ -264,8 +274,8 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
         }
     }
 
-    fn packet(&mut self, header: Header, body: &[u8], fds: Vec<OwnedFd>) -> Result<(), CloseReason> {
-        match header.r#type {
+    fn packet(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
+        match packet.header.r#type {
             MessageType::Call | MessageType::CallWithFds => {}
             other => {
                 return Err(CloseReason::Protocol(format!(
@@ -273,10 +283,21 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
                 )));
             }
         }
-        if self.urgent(&header) || self.free(false) {
-            self.dispatch(header, body, fds);
+        if let Some(relay) = self.session.relayed()
+            && !relay.keeps(&packet)
+        {
+            relay.pass(packet);
+        } else if self.urgent(&packet.header) || self.free(false) {
+            self.dispatch(packet.header, packet.body, packet.fds);
         } else {
-            self.aside = Some((header, Zeroizing::new(body.to_vec()), fds));
+            self.aside = Some((packet.header, Zeroizing::new(packet.body.to_vec()), packet.fds));
+        }
+        Ok(())
+    }
+
+    fn stray(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
+        if let Some(relay) = self.session.relayed() {
+            relay.pass(packet);
         }
         Ok(())
     }
@@ -291,6 +312,8 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
                 tracing::warn!(target: "rpc", client, identity = ?self.session.identity(), %reason, "client disconnected")
             }
         }
-        self.session.ended();
+        if let Some(relay) = self.session.relayed() {
+            relay.finish();
+        }
     }
 }

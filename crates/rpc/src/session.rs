@@ -3,8 +3,8 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
@@ -14,7 +14,8 @@ use tokio::net::unix::UCred;
 
 use crate::connection::{CloseReason, Link};
 use crate::keepalive::Keepalive;
-use crate::packet::Packet;
+use crate::packet::{Packet, rpc_error};
+use crate::relay::{Keeps, Relay};
 use crate::transport::{Transport, TransportKind};
 
 /// What one client may use.
@@ -126,6 +127,8 @@ pub struct Session {
     limits: Limits,
     link: Arc<Link>,
     slots: Slots,
+    /// Where its calls are served, if not here.
+    relay: OnceLock<Relay>,
     state: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     /// What to do at the end; `None` once it was.
     at_end: Mutex<Option<Vec<Hook>>>,
@@ -143,6 +146,7 @@ impl Session {
             limits: options.limits,
             link: Link::new(transport, options.limits.event_bytes),
             slots: Slots::default(),
+            relay: OnceLock::new(),
             state: Mutex::default(),
             at_end: Mutex::new(Some(Vec::new())),
         })
@@ -292,6 +296,32 @@ impl Session {
         // What is kept with the session may hold the session.
         let state = std::mem::take(&mut *self.state.lock());
         drop(state);
+    }
+
+    /// From now on passes packets to `far` and from there to the client: all but calls that `keeps` says are served here
+    /// still. When one of the two connections ends, so does the other, with nothing lost that was on its way.
+    ///
+    /// # Errors
+    /// `VIR_ERR_RPC` when that is so already.
+    pub fn relay(&self, far: Transport, keepalive: Keepalive, keeps: Keeps) -> error::Result<()> {
+        let (relay, serving) = Relay::new(&self.link, far, keepalive, keeps);
+        if self.relay.set(relay).is_err() {
+            return Err(rpc_error("this connection is passed on already"));
+        }
+        tokio::spawn(serving);
+        if let Some(relay) = self.relay.get().filter(|_| self.link.is_closed()) {
+            relay.finish();
+        }
+        Ok(())
+    }
+
+    /// Whether packets are passed on.
+    pub fn is_relayed(&self) -> bool {
+        self.relay.get().is_some()
+    }
+
+    pub(crate) fn relayed(&self) -> Option<&Relay> {
+        self.relay.get()
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
