@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::Instant;
@@ -38,6 +38,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub struct BinaryCache {
     folder: PathBuf,
     host: Host,
+    about_host: OnceLock<String>,
     search: Vec<PathBuf>,
     run_as: Option<(u32, u32)>,
     slots: Mutex<HashMap<PathBuf, Arc<Slot>>>,
@@ -109,6 +110,7 @@ impl BinaryCache {
         Self {
             folder: folder.into(),
             host,
+            about_host: OnceLock::new(),
             search: std::env::split_paths(&path)
                 .filter(|folder| folder.is_absolute())
                 .collect(),
@@ -225,14 +227,6 @@ impl BinaryCache {
             let detail = format!("Cannot check QEMU binary {}", path.display());
             Error::new(Code::SystemError, Domain::Qemu, detail).caused_by(error)
         })?;
-        let kernel = rustix::system::uname();
-        let host = format!(
-            "{} {} {:?} {:?}",
-            kernel.release().to_string_lossy(),
-            kernel.version().to_string_lossy(),
-            self.host.cpuid().signature(),
-            self.host.microcode(),
-        );
         Ok(Stamp {
             path: path.to_owned(),
             modified: (about.mtime(), about.mtime_nsec()),
@@ -240,8 +234,22 @@ impl BinaryCache {
             size: about.size(),
             modules: self.modules(),
             form: format!("{} {FORMAT}", env!("CARGO_PKG_VERSION")),
-            host,
+            host: self.about_host().to_owned(),
             kvm: self.kvm_may_work(),
+        })
+    }
+
+    /// Kernel, processor and its microcode. Looked up once: the kernel asks each processor for what it shows of them.
+    fn about_host(&self) -> &str {
+        self.about_host.get_or_init(|| {
+            let kernel = rustix::system::uname();
+            format!(
+                "{} {} {:?} {:?}",
+                kernel.release().to_string_lossy(),
+                kernel.version().to_string_lossy(),
+                self.host.cpuid().signature(),
+                self.host.microcode(),
+            )
         })
     }
 
