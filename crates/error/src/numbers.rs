@@ -55,6 +55,7 @@ impl Code {
             Self::NoNetwork => "Network not found",
             Self::NoStoragePool => "Storage pool not found",
             Self::NoStorageVol => "Storage volume not found",
+            Self::InvalidSecret => "Invalid secret",
             Self::NoSecret => "Secret not found",
             Self::NoDomainMetadata => "metadata not found",
             Self::NoServer => "Server not found",

@@ -18,7 +18,7 @@ pub struct Secret {
     /// `None` leaves the choice to the daemon.
     #[xml(value = "uuid")]
     pub uuid: Option<Uuid>,
-    /// For people.
+    /// What it is, for people.
     #[xml(value = "description")]
     pub description: Option<String>,
     /// What it is for.
@@ -71,6 +71,19 @@ pub enum Usage {
 }
 
 impl Usage {
+    /// The usage of that kind (`virSecretUsageType`) and name; `None` for a kind that does not exist or has no names.
+    pub fn of(number: i32, id: &str) -> Option<Self> {
+        let id = id.to_owned();
+        Some(match number {
+            1 => Self::Volume { volume: id },
+            2 => Self::Ceph { name: id },
+            3 => Self::Iscsi { target: id },
+            4 => Self::Tls { name: id },
+            5 => Self::Vtpm { name: id },
+            _ => return None,
+        })
+    }
+
     /// The number of its kind (`virSecretUsageType`).
     pub const fn number(&self) -> i32 {
         match self {
@@ -172,6 +185,7 @@ mod tests {
             let text = usage(&format!("type='{kind}'><{element}>/x y</{element}>"));
             let usage = Secret::from_xml(&text).unwrap().usage.unwrap();
             assert_eq!((usage.number(), usage.id()), (number, "/x y"));
+            assert_eq!(Usage::of(number, "/x y"), Some(usage));
         }
         assert_eq!(
             Secret::from_xml(&usage("type='none'>")).unwrap(),

@@ -1,0 +1,7 @@
+//! virtsecretd: secrets behind libvirt's protocol.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::run::<driver_secret::Driver>()
+}
