@@ -12,12 +12,16 @@ mod client;
 mod daemon;
 mod guest;
 mod instance;
+mod sequence;
+mod user;
 
 pub use client::{Outcome, python};
 pub use daemon::Daemon;
 pub use guest::{disk, guest_with_agent, idle_domain, stand_in_domain, tiny_guest};
 pub use instance::{Instance, binary};
 pub use private_instance::PATIENCE;
+pub use sequence::Sequence;
+pub use user::User;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The daemon is killed at random instants; nothing that was acknowledged may be lost, and no guest orphaned.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, idle_domain, wait_for};
+use end_to_end::{Instance, Sequence, idle_domain, wait_for};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -47,18 +47,6 @@ except libvirt.libvirtError as err:
         sys.exit('%s wanted from %s: %s' % (want, state, err))
 "#;
 
-/// A sequence that looks random and is the same for the same seed (xorshift).
-struct Sequence(u64);
-
-impl Sequence {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
-
 /// A domain whose UUID follows from its name, so that it can be defined again.
 fn document(name: &str) -> String {
     let number = name.bytes().next_back().unwrap_or(b'0');
@@ -80,11 +68,8 @@ fn told(instance: &Instance) -> BTreeMap<String, &'static str> {
 
 #[test]
 fn nothing_acknowledged_is_lost_over_many_kills() {
-    let seed = std::env::var("FERROVIRT_TEST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 7919 + 1);
-    let mut sequence = Sequence(seed);
+    let mut sequence = Sequence::new();
+    let seed = sequence.seed();
     let mut instance = Instance::start();
     let books: Vec<(String, String)> = (0..DOMAINS)
         .map(|number| {
