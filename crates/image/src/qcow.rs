@@ -1,0 +1,141 @@
+//! qcow and qcow2 (QEMU's `docs/interop/qcow2.txt`): big-endian, versions 1, 2 and 3.
+
+use crate::bytes::{Fields, ReadAt, name, text};
+use crate::header::Failure;
+use crate::{Backing, Encryption, Format, Header, Malformed};
+
+pub(crate) const MAGIC: &[u8] = b"QFI\xfb";
+
+/// The longest name of a backing or data file.
+const MAX_NAME: usize = 1023;
+
+/// Where version 2 has its extensions, and what version 3 has at least before them.
+const END_OF_2: u32 = 72;
+const END_OF_3: u32 = 104;
+
+/// How far extensions are read: those of known kinds take less than 3 KiB.
+const MAX_EXTENSIONS: u64 = 64 << 10;
+
+/// Kinds of extensions.
+const BACKING_FORMAT: u32 = 0xe279_2aca;
+const DATA_FILE: u32 = 0x4441_5441;
+
+/// The incompatible feature that data is in another file.
+const HAS_DATA_FILE: u64 = 1 << 2;
+
+pub(crate) fn read(from: &(impl ReadAt + ?Sized), format: Format) -> Result<Header, Failure> {
+    let start = crate::bytes::read(from, 0, END_OF_3 as usize)?;
+    if !start.starts_with(MAGIC) {
+        return Err(Malformed("it has no mark of qcow").into());
+    }
+    let fields = Fields(&start);
+    let version = fields.be32(4)?;
+    match (format, version) {
+        (Format::Qcow, 1) => first(from, fields),
+        (Format::Qcow2, 2 | 3) => second(from, fields, version),
+        _ => Err(Malformed("its version is of another format or unknown").into()),
+    }
+}
+
+fn first(from: &(impl ReadAt + ?Sized), fields: Fields<'_>) -> Result<Header, Failure> {
+    Ok(Header {
+        capacity: Some(fields.be64(24)?),
+        backing: backing(from, fields)?,
+        encryption: encryption(fields.be32(36)?)?,
+        ..Header::new(Format::Qcow)
+    })
+}
+
+fn second(from: &(impl ReadAt + ?Sized), fields: Fields<'_>, version: u32) -> Result<Header, Failure> {
+    let cluster_bits = fields.be32(20)?;
+    if !(9..=21).contains(&cluster_bits) {
+        return Err(Malformed("no cluster has such a size").into());
+    }
+    let mut header = Header {
+        capacity: Some(fields.be64(24)?),
+        backing: backing(from, fields)?,
+        encryption: encryption(fields.be32(32)?)?,
+        ..Header::new(Format::Qcow2)
+    };
+    let cluster = 1_u64 << cluster_bits;
+    let (start, features) = if version == 2 {
+        (END_OF_2, 0)
+    } else {
+        (fields.be32(100)?, fields.be64(72)?)
+    };
+    if version == 3 && start < END_OF_3 || u64::from(start) > cluster {
+        return Err(Malformed("its header has an impossible length").into());
+    }
+    // Extensions end where the backing file's name begins, or with the first cluster.
+    let name_at = fields.be64(8)?;
+    let end = if name_at == 0 {
+        cluster
+    } else {
+        name_at.min(cluster)
+    };
+    let room = end.saturating_sub(u64::from(start)).min(MAX_EXTENSIONS);
+    let area = crate::bytes::read(from, u64::from(start), usize::try_from(room).unwrap_or(0))?;
+    let mut extensions = Extensions(&area);
+    while let Some((kind, data)) = extensions.next()? {
+        match kind {
+            BACKING_FORMAT => {
+                if let Some(backing) = header.backing.as_mut() {
+                    backing.format = Some(text(data.to_vec())?);
+                }
+            }
+            DATA_FILE if data.len() > MAX_NAME => {
+                return Err(Malformed("the name of another file is too long").into());
+            }
+            DATA_FILE => header.data_file = Some(text(data.to_vec())?),
+            _ => {}
+        }
+    }
+    if features & HAS_DATA_FILE == 0 {
+        // QEMU, too, goes by the feature.
+        header.data_file = None;
+    } else if header.data_file.as_ref().is_none_or(String::is_empty) {
+        return Err(Malformed("its data is in another file that it does not name").into());
+    }
+    Ok(header)
+}
+
+/// The name of the backing file: its place and length stand at the same places in all versions.
+fn backing(from: &(impl ReadAt + ?Sized), fields: Fields<'_>) -> Result<Option<Backing>, Failure> {
+    let (offset, length) = (fields.be64(8)?, fields.be32(16)?);
+    if offset == 0 || length == 0 {
+        return Ok(None);
+    }
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    name(from, offset, length, MAX_NAME).map(|name| Some(Backing { name, format: None }))
+}
+
+fn encryption(method: u32) -> Result<Option<Encryption>, Malformed> {
+    match method {
+        0 => Ok(None),
+        1 => Ok(Some(Encryption::Aes)),
+        2 => Ok(Some(Encryption::Luks)),
+        _ => Err(Malformed("it is encrypted in an unknown way")),
+    }
+}
+
+/// Header extensions: kind, length, data, filled up to eight bytes; kind 0 ends them.
+struct Extensions<'a>(&'a [u8]);
+
+impl<'a> Extensions<'a> {
+    fn next(&mut self) -> Result<Option<(u32, &'a [u8])>, Malformed> {
+        if self.0.len() < 8 {
+            return Ok(None);
+        }
+        let fields = Fields(self.0);
+        let (kind, length) = (fields.be32(0)?, fields.be32(4)?);
+        if kind == 0 {
+            return Ok(None);
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let data = self.0.get(8..8_usize.saturating_add(length));
+        let data = data.ok_or(Malformed("a part of its header is cut off"))?;
+        let used = 8_usize.saturating_add(length.next_multiple_of(8));
+        self.0 = self.0.get(used..).unwrap_or_default();
+        Ok(Some((kind, data)))
+    }
+}
