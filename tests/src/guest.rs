@@ -1,6 +1,6 @@
 //! Documents of guests.
 
-use crate::Instance;
+use crate::{Instance, Outcome};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -65,14 +65,27 @@ pub fn tiny_guest(instance: &Instance, name: &str) -> String {
 /// # Panics
 /// When qemu-img cannot make it.
 pub fn disk(instance: &Instance, name: &str) -> String {
-    let path = instance.root().join(name);
-    let status = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2"])
-        .arg(&path)
-        .arg("64M")
-        .status();
-    assert!(status.expect("qemu-img can be run").success(), "qemu-img failed");
-    path.display().to_string()
+    qemu_img_with(instance, &["create", "-f", "qcow2", name, "64M"]);
+    instance.root().join(name).display().to_string()
+}
+
+/// Runs qemu-img in the instance's folder, with arguments that have no spaces in them.
+///
+/// # Panics
+/// When it fails.
+pub fn qemu_img(instance: &Instance, arguments: &str) {
+    qemu_img_with(instance, &arguments.split_whitespace().collect::<Vec<_>>());
+}
+
+/// The same with any arguments.
+///
+/// # Panics
+/// When it fails.
+pub fn qemu_img_with(instance: &Instance, arguments: &[&str]) {
+    let mut command = Command::new("qemu-img");
+    command.args(arguments).current_dir(instance.root());
+    let outcome = Outcome::of(&mut command);
+    assert!(outcome.success, "{command:?}: {}", outcome.stderr);
 }
 
 fn prepared() -> &'static Guest {

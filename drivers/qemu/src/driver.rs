@@ -7,6 +7,7 @@ use crate::console::Consoles;
 use crate::domain::Domain;
 use crate::events::Hub;
 use crate::handlers;
+use crate::images::Reader;
 use crate::lifecycle::provide::GraphicsPorts;
 use crate::paths::Paths;
 use crate::prepare::Facts;
@@ -42,6 +43,8 @@ pub struct Driver {
     pub(crate) identity: Option<(u32, u32)>,
     /// Ports of graphics servers.
     pub(crate) ports: GraphicsPorts,
+    /// Who reads disk images.
+    pub(crate) images: Reader,
     /// Who is connected to which console.
     pub(crate) consoles: Consoles,
     workers: Workers,
@@ -247,6 +250,7 @@ impl daemon::Driver for Driver {
             config: ArcSwap::new(config),
             identity,
             paths,
+            images: Reader::default(),
             consoles: Consoles::default(),
             workers,
             layout,

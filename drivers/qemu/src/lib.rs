@@ -12,6 +12,7 @@ mod driver;
 mod events;
 mod flags;
 mod handlers;
+mod images;
 mod lifecycle;
 mod paths;
 mod ports;

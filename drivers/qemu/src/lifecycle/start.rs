@@ -1,7 +1,8 @@
 //! A start: from a definition to a running QEMU, or back to nothing.
 //!
 //! ```text
-//!  definition ─ prepare::start ─► live document ─ provide ─► files, sockets, ports ─ command::build ─► arguments
+//!  definition ─ prepare::start ─► live document ─ images::open_chains ─► with what its disks are based on
+//!     ─ provide ─► files, sockets, ports ─ command::build ─► arguments
 //!     status document without pid ─► QEMU ─► status with pid ─► monitor answers ─► settled ─► cont
 //! ```
 //! Until the guest is settled every step is undone by dropping [`Resources`] and killing the process; a daemon that dies
@@ -16,6 +17,7 @@ use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
 };
 use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
+use crate::images;
 use crate::paths::monitor_socket;
 use crate::prepare;
 use arc_swap::ArcSwap;
@@ -134,7 +136,14 @@ impl Owner {
         let id = driver.domains.next_id();
         model.id = Some(id);
         prepare::start(&mut model, &caps, &driver.facts())?;
-        let (mut model, catalogue) = processor::choose(driver, model, &caps).await?;
+        let (model, catalogue) = processor::choose(driver, model, &caps).await?;
+        let looking = driver.images.run(images::WAIT, move |reading| {
+            let mut model = model;
+            images::open_chains(&mut model, reading)?;
+            Ok(model)
+        });
+        let mut model = looking.await?;
+        prepare::number(&mut model);
         let taps = Taps::open(&mut model).await?;
         let config = driver.config();
         let mut resources = Resources::of_run(&driver.paths, &config, id, &name);

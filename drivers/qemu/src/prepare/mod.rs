@@ -3,6 +3,7 @@
 //! ```text
 //!  user's document ─ complete() ─► definition: machine, controllers, devices and addresses that never change again
 //!       definition ─ start() ────► live document: names of devices
+//!    live document ─ number() ───► names of block nodes, once it is known what disks are based on
 //! ```
 //! A completed definition comes out of [`complete`] as it went in: what is there is kept, only what is missing is chosen.
 
@@ -17,6 +18,8 @@ mod order;
 mod pci;
 mod port_addresses;
 mod validate;
+
+pub use nodes::number;
 
 use crate::binary::BinaryCaps;
 use error::Result;
@@ -62,6 +65,5 @@ pub fn start(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()
     // A definition of an older daemon may lack what this one adds.
     complete(domain, caps, facts)?;
     aliases::assign(domain);
-    nodes::number(domain);
     Ok(())
 }

@@ -542,13 +542,13 @@ impl Fields for BackingStore {
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "backingStore")]
 pub struct BackingLayer {
-    /// Live documents: number of the image in API calls (`vda[3]`).
-    #[xml(attr)]
-    pub index: Option<u32>,
     #[xml(child)]
     pub format: Option<ImageFormat>,
     #[xml(flatten)]
     pub source: DiskSource,
+    /// Live documents: number of the image in API calls (`vda[3]`).
+    #[xml(attr)]
+    pub index: Option<u32>,
     #[xml(child = "backingStore")]
     pub backing_store: Option<BackingStore>,
 }

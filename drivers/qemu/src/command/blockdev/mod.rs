@@ -12,7 +12,8 @@ mod network;
 mod numbers;
 mod protocol;
 
-pub(super) use numbers::{DiskNumbers, disk_numbers, is_terminated};
+pub(super) use numbers::is_terminated;
+pub(crate) use numbers::{DiskNumbers, disk_numbers};
 
 use super::line::{Line, Props, incomplete, unsupported};
 use super::secret::{auth_object, key_object};

@@ -6,21 +6,23 @@ use model::domain::devices::disk_source::{BackingStore, DiskSource};
 
 /// The numbers of one disk's layers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::command) struct DiskNumbers {
+pub(crate) struct DiskNumbers {
     /// Of the image and of what is below it, as far as the document tells; and of the file with a layer's data, where
     /// that is another one.
-    pub(in crate::command) layers: Vec<(u32, Option<u32>)>,
+    pub(crate) layers: Vec<(u32, Option<u32>)>,
     /// Of the limits on top.
-    pub(in crate::command) filters: Vec<u32>,
+    pub(crate) filters: Vec<u32>,
 }
 
 /// The numbers of all disks, in the document's order: those that the document has, else the next free ones.
-pub(in crate::command) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
+pub(crate) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
     let disks = &domain.devices.disks;
+    let below = |disk: &Disk| disk.backing_chain().filter_map(|layer| layer.index).max();
     let mut next = disks
         .iter()
         .flat_map(sources)
         .filter_map(index)
+        .chain(disks.iter().filter_map(below))
         .max()
         .unwrap_or(0);
     let mut numbers: Vec<DiskNumbers> = disks

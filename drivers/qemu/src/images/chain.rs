@@ -1,0 +1,237 @@
+//! What disks are based on, found when a domain starts.
+//!
+//! ```text
+//!  definition:  top [─ layers that it names] [─ end]
+//!  found:                                   └─ layer ─ layer ─ … ─ end, or a place that only QEMU can read
+//! ```
+//! What a definition says is taken as said: only whether it is there is looked at. Below the last layer that it names each
+//! image is asked what it is based on. Everything found stands in the live document afterwards.
+
+use super::{Reading, block, document_format, file, header_format, node, refused, url};
+use error::{Code, Result};
+use image::{Backing, Format, Image, Location, Walk};
+use model::domain::Domain as Model;
+use model::domain::devices::Disk;
+use model::domain::devices::disk_source::{
+    BackingLayer, BackingStore, DataStore, DiskSource, ImageFormat, NetworkProtocol, StorageFormat,
+};
+use std::path::Path;
+use xml::YesNo;
+
+/// Where libvirt's users read what to do about chains.
+const HELP: &str = "https://libvirt.org/kbase/backing_chains.html";
+
+/// Finds out what all disks are based on. Blocks on the disk.
+///
+/// # Errors
+/// What is not there, cannot be read, is based on itself or would have to be guessed, with the disk's and the image's
+/// name.
+pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<()> {
+    for disk in model.devices.disks.iter_mut().filter(|disk| disk.has_medium()) {
+        let mut chain = Chain {
+            walk: Walk::default(),
+            reading,
+        };
+        let name = format!("disk '{}'", disk.target.dev);
+        chain.open(disk).map_err(|err| err.context(name))?;
+    }
+    Ok(())
+}
+
+/// The chain of one disk.
+struct Chain<'a> {
+    walk: Walk,
+    reading: &'a Reading,
+}
+
+impl Chain<'_> {
+    fn open(&mut self, disk: &mut Disk) -> Result<()> {
+        let format = disk.format().unwrap_or(StorageFormat::Raw);
+        self.given(&mut disk.source, format, &mut disk.backing_store)
+    }
+
+    /// An image that the definition names, and what is below it.
+    fn given(
+        &mut self,
+        source: &mut DiskSource,
+        format: StorageFormat,
+        below: &mut Option<BackingStore>,
+    ) -> Result<()> {
+        plain_unless_said(source);
+        let Some(path) = path(source).map(Path::to_owned) else {
+            self.walk.pass(source.kind()).map_err(|err| told(err, None))?;
+            if let Some(BackingStore::Layer(layer)) = below {
+                return self.given_layer(layer);
+            }
+            return Ok(());
+        };
+        match below {
+            Some(below) => {
+                self.read(&path, Some(Format::Raw), None)?;
+                match below {
+                    BackingStore::Layer(layer) => self.given_layer(layer),
+                    BackingStore::End => Ok(()),
+                }
+            }
+            None => {
+                let image = self.read(&path, Some(header_format(format)), None)?;
+                self.data_store(&image, source)?;
+                *below = self.below(&image)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn given_layer(&mut self, layer: &mut BackingLayer) -> Result<()> {
+        let format = layer.format.as_ref();
+        let format = format.map_or(StorageFormat::Raw, |format| format.kind);
+        self.given(&mut layer.source, format, &mut layer.backing_store)
+    }
+
+    /// What an image says it is based on, down to the end; `None` where the document cannot tell it, which leaves it to
+    /// QEMU.
+    fn below(&mut self, image: &Image) -> Result<Option<BackingStore>> {
+        let Some(backing) = image.header.backing.as_ref() else {
+            return Ok(Some(BackingStore::End));
+        };
+        let Some(mut source) = place(backing, image)? else {
+            return Ok(None);
+        };
+        plain_unless_said(&mut source);
+        // What is no format that an image can be based on can only be meant to be read as it is.
+        let recorded = backing.format.as_deref().map(Format::recorded);
+        let recorded = recorded.map(|format| format.unwrap_or(Format::Raw));
+        let (format, store) = match path(&source).map(Path::to_owned) {
+            Some(path) if is_whole(&source) => {
+                let lower = self.read(&path, recorded, Some(image))?;
+                let header = &lower.header;
+                if recorded.is_none() && (header.backing.is_some() || header.data_file.is_some()) {
+                    return Err(guessed(backing, image));
+                }
+                if header.encryption.is_some() {
+                    let text = format!(
+                        "'{}', which '{}' is based on, is encrypted: only a <backingStore> with <encryption> can say with which secret",
+                        path.display(),
+                        image.path.display()
+                    );
+                    return Err(refused(Code::ConfigUnsupported, text));
+                }
+                if lower.is_block && matches!(source, DiskSource::File { .. }) {
+                    source = block(path.display().to_string());
+                }
+                self.data_store(&lower, &mut source)?;
+                (header.format, self.below(&lower)?)
+            }
+            // A part of a file, or something that only QEMU can read.
+            _ => {
+                self.walk
+                    .pass(&backing.name)
+                    .map_err(|err| told(err, Some(image)))?;
+                let format = recorded.ok_or_else(|| guessed(backing, image))?;
+                let ends = format == Format::Raw && source.path().is_some();
+                (format, ends.then_some(BackingStore::End))
+            }
+        };
+        Ok(Some(BackingStore::Layer(Box::new(BackingLayer {
+            index: None,
+            format: Some(ImageFormat {
+                kind: document_format(format),
+                metadata_cache: None,
+            }),
+            source,
+            backing_store: store,
+        }))))
+    }
+
+    fn read(&mut self, path: &Path, format: Option<Format>, overlay: Option<&Image>) -> Result<Image> {
+        self.reading.enter(path)?;
+        self.walk.open(path, format).map_err(|err| told(err, overlay))
+    }
+
+    /// Writes down where an image has its data, where that is not said already.
+    fn data_store(&mut self, image: &Image, source: &mut DiskSource) -> Result<()> {
+        let Some(path) = image.data_path() else {
+            return Ok(());
+        };
+        let Some(details) = source
+            .details_mut()
+            .filter(|details| details.data_store.is_none())
+        else {
+            return Ok(());
+        };
+        let data = self.read(&path, Some(Format::Raw), Some(image))?;
+        let path = path.display().to_string();
+        details.data_store = Some(Box::new(DataStore {
+            format: Some(ImageFormat {
+                kind: StorageFormat::Raw,
+                metadata_cache: None,
+            }),
+            source: if data.is_block { block(path) } else { file(path) },
+        }));
+        Ok(())
+    }
+}
+
+/// Where the image is that another one is based on; `None` where the document has no words for it.
+fn place(backing: &Backing, image: &Image) -> Result<Option<DiskSource>> {
+    let failed = |err: error::Error| {
+        err.context(format!(
+            "'{}' is based on '{}'",
+            image.path.display(),
+            backing.name
+        ))
+    };
+    match backing.locate(&image.path) {
+        Location::Path(path) => Ok(Some(file(path.display().to_string()))),
+        Location::Json(text) => node::source(text).map_err(failed),
+        Location::Protocol { name, rest } => url::source(name, rest).map_err(failed),
+    }
+}
+
+/// The file or block device that a source is.
+fn path(source: &DiskSource) -> Option<&Path> {
+    match source {
+        DiskSource::File { .. } | DiskSource::Block { .. } => source.path().map(Path::new),
+        _ => None,
+    }
+}
+
+/// Whether all of a file is the image.
+fn is_whole(source: &DiskSource) -> bool {
+    source.details().is_none_or(|details| details.slices.is_empty())
+}
+
+/// A live document tells whether connections are encrypted.
+fn plain_unless_said(source: &mut DiskSource) {
+    if let DiskSource::Network { source: Some(source) } = source
+        && source.protocol == NetworkProtocol::Nbd
+    {
+        source.tls.get_or_insert(YesNo::No);
+    }
+}
+
+fn guessed(backing: &Backing, image: &Image) -> error::Error {
+    let text = format!(
+        "'{}' does not record the format of '{}', which it is based on, and a guess could be led by what a guest wrote; \
+         `qemu-img rebase -u -F FORMAT` records it (see {HELP})",
+        image.path.display(),
+        backing.name
+    );
+    refused(Code::OperationInvalid, text)
+}
+
+/// An image's error, with the image that led to it.
+fn told(err: image::Error, overlay: Option<&Image>) -> error::Error {
+    let code = match &err {
+        image::Error::Open { .. } => Code::SystemError,
+        image::Error::Read { source, .. } if source.kind() != std::io::ErrorKind::InvalidData => {
+            Code::SystemError
+        }
+        _ => Code::InternalError,
+    };
+    let text = match overlay {
+        Some(overlay) => format!("{err}; '{}' needs it", overlay.path.display()),
+        None => err.to_string(),
+    };
+    refused(code, text).caused_by(err)
+}
