@@ -31,7 +31,7 @@ pub(crate) use names::Names;
 pub(crate) use owner::Owner;
 pub(crate) use process::{Ending, Process, Stat};
 pub(crate) use run_state::{Paused, RunState, Running, Shutoff};
-pub(crate) use sample::{Ask, DirtyRate, Layer, Sample};
+pub(crate) use sample::{Ask, DirtyRate, Sample};
 pub(crate) use state::{Actions, Document, Live, State};
 
 use arc_swap::ArcSwap;

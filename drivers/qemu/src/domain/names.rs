@@ -1,6 +1,7 @@
 //! What a running guest's devices are called, for those who tell figures: read off the document once.
 
 use model::domain::Domain as Model;
+use model::domain::devices::disk_source::BackingLayer;
 
 /// The devices that have figures.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,26 @@ pub(crate) struct DiskName {
     pub alias: Box<str>,
     /// The number of its node.
     pub node: Option<u32>,
+    /// The images that it is based on, from the top down.
+    pub below: Box<[LayerName]>,
+}
+
+/// An image that a disk is based on.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerName {
+    /// Where it lies, where that is a path.
+    pub source: Option<Box<str>>,
+    /// The number of its node.
+    pub node: Option<u32>,
+}
+
+impl LayerName {
+    fn of(layer: &BackingLayer) -> Self {
+        Self {
+            source: layer.source.path().map(Into::into),
+            node: layer.index,
+        }
+    }
 }
 
 impl Names {
@@ -36,6 +57,7 @@ impl Names {
             source: disk.source_path().map(Into::into),
             alias: disk.info.alias_name().unwrap_or_default().into(),
             node: disk.source.details().and_then(|details| details.index),
+            below: disk.backing_chain().map(LayerName::of).collect(),
         });
         let interfaces = model
             .devices

@@ -8,7 +8,7 @@ use super::Live;
 use super::names::DiskName;
 use model::domain::Domain as Model;
 use qmp::Monitor;
-use qmp::types::{BalloonStats, BlockDeviceStats, BlockStats, CpuInfo, IoThreadInfo};
+use qmp::types::{BalloonStats, BlockDeviceStats, BlockNode, BlockStats, CpuInfo, IoThreadInfo};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub(crate) struct Sample {
     pub vcpus: Arc<[Vcpu]>,
     /// The disks.
     pub blocks: Arc<[Block]>,
+    /// Their images, by the numbers of their nodes.
+    pub layers: Arc<HashMap<u32, Layer>>,
     /// The I/O threads.
     pub iothreads: Arc<[IoThreadInfo]>,
     /// The last measurement of how fast the guest writes to its memory.
@@ -56,23 +58,17 @@ pub(crate) struct Block {
     device: Box<str>,
     /// Its traffic.
     pub stats: BlockDeviceStats,
-    /// Its images from the top to the bottom of the backing chain; none where there is no medium.
-    pub layers: Box<[Layer]>,
 }
 
 /// An image of a disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Layer {
-    /// Its file, as QEMU calls it.
-    pub path: Box<str>,
-    /// The number of its node, where it has one.
-    pub node: Option<u32>,
     /// The highest byte written since the start.
     pub written: u64,
     /// Bytes that the guest sees.
     pub capacity: u64,
-    /// Bytes that it occupies on the host, where QEMU knows.
-    pub physical: Option<u64>,
+    /// Bytes that it occupies on the host; where QEMU does not know, as many as the guest sees.
+    pub physical: u64,
 }
 
 /// `query-dirty-rate`.
@@ -223,7 +219,7 @@ struct Answers {
     balloon: Option<u64>,
     memory: Option<Arc<BalloonStats>>,
     vcpus: Option<Arc<[Vcpu]>>,
-    blocks: Option<Arc<[Block]>>,
+    blocks: Option<(Arc<[Block]>, Arc<HashMap<u32, Layer>>)>,
     iothreads: Option<Arc<[IoThreadInfo]>>,
     dirty_rate: Option<Arc<DirtyRate>>,
 }
@@ -231,14 +227,14 @@ struct Answers {
 impl Answers {
     /// Asks everything at once: QEMU answers in turn, but nobody waits for one answer before the next question.
     async fn of(monitor: &Monitor, ask: Ask, wait: Duration) -> qmp::Result<Self> {
-        let (balloon, memory, vcpus, blocks, images, iothreads, dirty_rate) = tokio::try_join!(
+        let (balloon, memory, vcpus, blocks, nodes, iothreads, dirty_rate) = tokio::try_join!(
             optional(ask.memory, async { lenient(monitor.query_balloon(wait).await) }),
             optional(ask.memory, async {
                 lenient(monitor.qom_get(BALLOON, "guest-stats", wait).await)
             }),
             optional(ask.vcpus, monitor.query_cpus_fast(wait)),
             optional(ask.blocks, monitor.query_blockstats(false, wait)),
-            optional(ask.blocks, monitor.execute::<Vec<Drive>>("query-block", (), wait)),
+            optional(ask.blocks, monitor.query_named_block_nodes(wait)),
             optional(ask.iothreads, monitor.query_iothreads(wait)),
             optional(ask.dirty_rate, async {
                 lenient(monitor.execute("query-dirty-rate", (), wait).await)
@@ -252,7 +248,10 @@ impl Answers {
             balloon: balloon.flatten().map(|info| info.actual / 1024),
             memory: memory.flatten().map(Arc::new),
             vcpus: vcpus.map(|all| all.into_iter().map(vcpu).collect()),
-            blocks: blocks.map(|stats| blocks_of(stats, images.unwrap_or_default())),
+            blocks: blocks.map(|stats| {
+                let layers = layers_of(&stats, &nodes.unwrap_or_default());
+                (stats.into_iter().map(Block::of).collect(), Arc::new(layers))
+            }),
             iothreads: iothreads.map(Into::into),
             dirty_rate: dirty_rate.flatten().map(Arc::new),
         })
@@ -265,8 +264,9 @@ impl Answers {
         if let Some(vcpus) = &self.vcpus {
             sample.vcpus = Arc::clone(vcpus);
         }
-        if let Some(blocks) = &self.blocks {
+        if let Some((blocks, layers)) = &self.blocks {
             sample.blocks = Arc::clone(blocks);
+            sample.layers = Arc::clone(layers);
         }
         if let Some(iothreads) = &self.iothreads {
             sample.iothreads = Arc::clone(iothreads);
@@ -290,60 +290,49 @@ fn lenient<T>(answer: qmp::Result<T>) -> qmp::Result<Option<T>> {
     }
 }
 
-/// An entry of `query-block`, as far as sizes need it.
-#[derive(Debug, Deserialize)]
-struct Drive {
-    qdev: Option<Box<str>>,
-    inserted: Option<Medium>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Medium {
-    image: Option<Image>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Image {
-    filename: Box<str>,
-    virtual_size: u64,
-    actual_size: Option<u64>,
-    backing_image: Option<Box<Image>>,
-}
-
-/// Puts the traffic of disks and the sizes of their images together.
-fn blocks_of(stats: Vec<BlockStats>, drives: Vec<Drive>) -> Arc<[Block]> {
-    let images: HashMap<_, _> = drives
-        .into_iter()
-        .filter_map(|drive| Some((drive.qdev?, drive.inserted?.image?)))
-        .collect();
-    let block = |one: BlockStats| {
+impl Block {
+    fn of(one: BlockStats) -> Self {
         let device = one.qdev.as_deref().or(one.device.as_deref()).unwrap_or_default();
-        let mut layers = Vec::new();
-        let (mut image, mut node) = (images.get(device), Some(&one));
-        while let Some(layer) = image {
-            layers.push(Layer {
-                path: layer.filename.clone(),
-                node: node.and_then(|node| number(node.node_name.as_deref()?)),
-                written: node.map_or(0, |node| node.stats.wr_highest_offset),
-                capacity: layer.virtual_size,
-                physical: layer.actual_size,
-            });
-            image = layer.backing_image.as_deref();
-            node = node.and_then(|node| node.backing.as_deref());
-        }
-        Block {
+        Self {
             device: device.into(),
             stats: one.stats,
-            layers: layers.into(),
         }
-    };
-    stats.into_iter().map(block).collect()
+    }
 }
 
-/// The number in a node's name, `libvirt-2-format`.
-fn number(node: &str) -> Option<u32> {
-    node.strip_prefix("libvirt-")?.split('-').next()?.parse().ok()
+/// Puts the sizes of images and how far they were written together.
+fn layers_of(stats: &[BlockStats], nodes: &[BlockNode]) -> HashMap<u32, Layer> {
+    let mut layers = HashMap::new();
+    // An image of a format with a header has two nodes; the one of the format is what the guest sees.
+    for kind in ["storage", "format"] {
+        for node in nodes {
+            let (Some(number), Some(image)) = (number(node.node_name.as_deref(), kind), node.image.as_ref())
+            else {
+                continue;
+            };
+            let layer = Layer {
+                written: 0,
+                capacity: image.virtual_size,
+                physical: image.actual_size.unwrap_or(image.virtual_size),
+            };
+            layers.insert(number, layer);
+        }
+        for device in stats {
+            for node in std::iter::successors(Some(device), |node| node.backing.as_deref()) {
+                let number = number(node.node_name.as_deref(), kind);
+                if let Some(layer) = number.and_then(|number| layers.get_mut(&number)) {
+                    layer.written = node.stats.wr_highest_offset;
+                }
+            }
+        }
+    }
+    layers
+}
+
+/// The number in a node's name, `libvirt-2-format`, where it is of that kind.
+fn number(node: Option<&str>, kind: &str) -> Option<u32> {
+    let number = node?.strip_prefix("libvirt-")?.strip_suffix(kind)?;
+    number.strip_suffix('-')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -356,17 +345,25 @@ mod tests {
         let stats = json!([{
             "qdev": "/machine/peripheral/virtio-disk0/virtio-backend", "node-name": "libvirt-2-format",
             "stats": { "rd_bytes": 512, "wr_highest_offset": 7 },
-            "backing": { "node-name": "#block123", "stats": {} },
+            "backing": { "node-name": "libvirt-3-storage", "stats": {} },
         }, { "qdev": "ide0-1-0", "stats": {} }]);
-        let drives = json!([{
-            "device": "", "qdev": "/machine/peripheral/virtio-disk0/virtio-backend",
-            "inserted": { "image": {
-                "filename": "/a", "virtual-size": 64, "actual-size": 32,
-                "backing-image": { "filename": "/b", "virtual-size": 16 },
-            } },
-        }, { "device": "", "qdev": "ide0-1-0" }]);
+        let image = |name: &str, capacity: u64, more: &str| {
+            let text = format!(
+                r#"{{"node-name":"{name}","image":{{"filename":"/a","format":"x","virtual-size":{capacity}{more}}}}}"#
+            );
+            serde_json::from_str::<BlockNode>(&text).unwrap()
+        };
+        let nodes = [
+            image("libvirt-2-format", 64, r#","actual-size":32"#),
+            image("libvirt-2-storage", 48, r#","actual-size":32"#),
+            image("libvirt-3-storage", 16, ""),
+            image("#block123", 1, ""),
+            image("libvirt-CoR-vda", 1, ""),
+        ];
+        let stats: Vec<BlockStats> = from_value(stats).unwrap();
+        let layers = layers_of(&stats, &nodes);
         let sample = Sample {
-            blocks: blocks_of(from_value(stats).unwrap(), from_value(drives).unwrap()),
+            blocks: stats.into_iter().map(Block::of).collect(),
             ..Sample::default()
         };
         let disk = |alias: &str| DiskName {
@@ -374,25 +371,19 @@ mod tests {
             source: None,
             alias: alias.into(),
             node: None,
+            below: Box::default(),
         };
-        let layer = |path: &str, node, written, capacity, physical| Layer {
-            path: path.into(),
-            node,
+        let layer = |written, capacity, physical| Layer {
             written,
             capacity,
             physical,
         };
-        let block = sample.block(&disk("virtio-disk0")).unwrap();
-        assert_eq!(block.stats.rd_bytes, 512);
-        assert_eq!(
-            *block.layers,
-            [
-                layer("/a", Some(2), 7, 64, Some(32)),
-                layer("/b", None, 0, 16, None)
-            ]
-        );
-        assert!(sample.block(&disk("ide0-1-0")).unwrap().layers.is_empty());
+        assert_eq!(sample.block(&disk("virtio-disk0")).unwrap().stats.rd_bytes, 512);
+        assert!(sample.block(&disk("ide0-1-0")).is_some());
         assert!(sample.block(&disk("virtio-disk")).is_none());
+        assert_eq!(layers.len(), 2);
+        assert_eq!(layers[&2], layer(7, 64, 32));
+        assert_eq!(layers[&3], layer(0, 16, 16));
     }
 
     #[test]

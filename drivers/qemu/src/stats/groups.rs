@@ -1,7 +1,7 @@
 //! The figures of each group.
 
 use super::{Call, group};
-use crate::domain::{DirtyRate, Layer, RunState, State};
+use crate::domain::{DirtyRate, RunState, State};
 use crate::presentation;
 use protocol::{TypedParam, TypedParamValue};
 
@@ -139,25 +139,13 @@ fn interfaces(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
 
 fn blocks(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(live) = state.live.as_ref() else { return };
-    let names = &live.names.disks;
     let sample = live.sample.load();
+    let layer = |node: Option<u32>| sample.layers.get(&node?);
     let at = params.len();
     let mut index = 0_usize;
-    for disk in names {
-        let figures = sample.block(disk);
-        let layers = figures.map_or(&[][..], |figures| &figures.layers);
-        let (top, below) = layers
-            .split_first()
-            .map_or((None, layers), |(top, below)| (Some(top), below));
-        let path = disk.source.as_deref().or(top.map(|top| &*top.path));
-        name_block(
-            params,
-            index,
-            &disk.target,
-            path,
-            disk.node.or(top.and_then(|top| top.node)),
-        );
-        if let Some(figures) = figures {
+    for disk in &live.names.disks {
+        name_block(params, index, &disk.target, disk.source.as_deref(), disk.node);
+        if let Some(figures) = sample.block(disk) {
             let stats = &figures.stats;
             for (what, value) in [
                 ("rd.reqs", stats.rd_operations),
@@ -172,13 +160,15 @@ fn blocks(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
                 add(params, format!("block.{index}.{what}"), value);
             }
         }
-        if let Some(top) = top {
-            sizes(params, index, top);
+        if let Some(top) = layer(disk.node) {
+            sizes(params, index, top.written, top.capacity, top.physical);
         }
         index += 1;
-        for layer in below.iter().filter(|_| call.backing) {
-            name_block(params, index, &disk.target, Some(&layer.path), layer.node);
-            sizes(params, index, layer);
+        for below in disk.below.iter().filter(|_| call.backing) {
+            name_block(params, index, &disk.target, below.source.as_deref(), below.node);
+            if let Some(layer) = layer(below.node) {
+                sizes(params, index, layer.written, layer.capacity, layer.physical);
+            }
             index += 1;
         }
     }
@@ -201,12 +191,10 @@ fn name_block(
     }
 }
 
-fn sizes(params: &mut Vec<TypedParam>, index: usize, layer: &Layer) {
-    add(params, format!("block.{index}.allocation"), layer.written);
-    add(params, format!("block.{index}.capacity"), layer.capacity);
-    if let Some(physical) = layer.physical {
-        add(params, format!("block.{index}.physical"), physical);
-    }
+fn sizes(params: &mut Vec<TypedParam>, index: usize, allocation: u64, capacity: u64, physical: u64) {
+    add(params, format!("block.{index}.allocation"), allocation);
+    add(params, format!("block.{index}.capacity"), capacity);
+    add(params, format!("block.{index}.physical"), physical);
 }
 
 fn iothreads(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
