@@ -5,6 +5,7 @@
 
 use super::{Names, Process, RunState, Sample};
 use crate::agent::Channel;
+use crate::images::DiskFigures;
 use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::lifecycle::LifecycleAction;
@@ -38,6 +39,8 @@ pub(crate) struct Document {
     pub text: Box<str>,
     /// What is read off it.
     pub summary: Summary,
+    /// Its disks, with the last known sizes of their images: what a shut-off domain's figures are told from.
+    pub disks: Box<[DiskFigures]>,
 }
 
 /// What calls ask of a domain most, so that they need not parse.
@@ -113,6 +116,7 @@ impl Document {
         Arc::new(Self {
             text: domain.to_xml().into(),
             summary: Summary::of(domain),
+            disks: domain.devices.disks.iter().map(DiskFigures::of).collect(),
         })
     }
 

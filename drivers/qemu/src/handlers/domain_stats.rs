@@ -42,15 +42,27 @@ async fn all(
             .filter_map(|dom| call.driver.domains.find(dom).ok())
             .collect()
     };
-    let _lull = if args.flags & NOWAIT == 0 {
+    let shut_off = || {
+        let states = domains.iter().map(|domain| domain.state());
+        let shut_off = states.filter(|state| !state.is_active());
+        shut_off.filter_map(|state| state.document().cloned()).collect()
+    };
+    let measuring = async {
+        if groups & stats::group::BLOCK != 0 {
+            call.driver.images.measure(shut_off()).await;
+        }
+    };
+    let asking = async {
+        if args.flags & NOWAIT != 0 {
+            return None;
+        }
         let running = domains
             .iter()
             .filter_map(|domain| domain.state().live.clone())
             .collect();
         Some(stats::refresh(running, stats::needed(groups), stats::PATIENCE).await)
-    } else {
-        None
     };
+    let (_lull, ()) = futures_util::join!(asking, measuring);
     let backing = args.flags & BACKING != 0;
     let running = domains.iter().filter(|domain| domain.state().is_active()).count();
     let ret_stats = if running <= FEW {

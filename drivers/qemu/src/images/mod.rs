@@ -4,11 +4,13 @@
 //! their own, with a deadline, and a folder where somebody still waits is not tried again: see [`Reader`].
 
 mod chain;
+mod figures;
 mod node;
 mod reader;
 mod url;
 
 pub(crate) use chain::open_chains;
+pub(crate) use figures::DiskFigures;
 pub(crate) use reader::{Reader, Reading};
 
 use error::{Code, Domain as ErrorDomain, Error};

@@ -138,7 +138,9 @@ fn interfaces(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
 }
 
 fn blocks(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
-    let Some(live) = state.live.as_ref() else { return };
+    let Some(live) = state.live.as_ref() else {
+        return images(state, params);
+    };
     let sample = live.sample.load();
     let layer = |node: Option<u32>| sample.layers.get(&node?);
     let at = params.len();
@@ -173,6 +175,18 @@ fn blocks(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
         }
     }
     params.insert(at, TypedParam::new("block.count", count(index)));
+}
+
+/// The disks of a shut-off domain.
+fn images(state: &State, params: &mut Vec<TypedParam>) {
+    let disks = state.document().map_or(&[][..], |document| &document.disks);
+    add(params, "block.count", count(disks.len()));
+    for (index, disk) in disks.iter().enumerate() {
+        name_block(params, index, &disk.target, disk.path.as_deref(), None);
+        if let Some(known) = disk.sizes() {
+            sizes(params, index, known.allocation, known.capacity, known.physical);
+        }
+    }
 }
 
 fn name_block(
