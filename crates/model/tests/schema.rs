@@ -1,5 +1,5 @@
 //! What is written fits the schemas of Debian's `libvirt-common`.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
 use model::secret::Secret;
 use std::io::Write;
