@@ -144,8 +144,9 @@ impl Model {
         &self.removed
     }
 
+    /// Whether a processor of a vendor, or of one that is not known, can be of this model.
     fn fits(&self, vendor: Option<&str>) -> bool {
-        self.vendor.is_none() || self.vendor.as_deref() == vendor
+        vendor.is_none() || self.vendor.is_none() || self.vendor.as_deref() == vendor
     }
 
     fn agreed(&self) -> BTreeSet<usize> {
@@ -259,25 +260,10 @@ impl Catalogue {
         vendor: Option<&str>,
         signature: Option<Signature>,
     ) -> Option<Named<'_>> {
-        self.richest(features, vendor, signature, |model| model.for_host)
-    }
-
-    /// Names a guest's processor by the richest model that has nothing beyond `features`.
-    pub fn name_within(&self, features: &FeatureSet, vendor: Option<&str>) -> Option<Named<'_>> {
-        self.richest(features, vendor, None, |model| model.for_guest)
-    }
-
-    fn richest(
-        &self,
-        features: &FeatureSet,
-        vendor: Option<&str>,
-        signature: Option<Signature>,
-        possible: impl Fn(&Model) -> bool,
-    ) -> Option<Named<'_>> {
         let possible = self
             .models
             .iter()
-            .filter(|model| possible(model) && model.fits(vendor));
+            .filter(|model| model.for_host && model.fits(vendor));
         let differences = possible.filter_map(|model| {
             let agreed = model.agreed();
             let require = features.0.difference(&agreed).copied().collect();
@@ -299,19 +285,41 @@ impl Catalogue {
         signature: Option<Signature>,
         offers: impl Fn(&str) -> Option<FeatureSet>,
     ) -> Option<Named<'_>> {
+        let own = |model: &Model| model.features.0.union(&model.explicit.0).copied().collect();
+        self.closest(features, vendor, signature, offers, own)
+    }
+
+    /// The same for a processor that is only described: features that only newer versions of a model have, which nobody
+    /// spoke of, are not told.
+    pub fn name_common(
+        &self,
+        features: &FeatureSet,
+        vendor: Option<&str>,
+        offers: impl Fn(&str) -> Option<FeatureSet>,
+    ) -> Option<Named<'_>> {
+        let own = |model: &Model| model.agreed().union(&model.removed.0).copied().collect();
+        self.closest(features, vendor, None, offers, own)
+    }
+
+    fn closest(
+        &self,
+        features: &FeatureSet,
+        vendor: Option<&str>,
+        signature: Option<Signature>,
+        offers: impl Fn(&str) -> Option<FeatureSet>,
+        own: impl Fn(&Model) -> BTreeSet<usize>,
+    ) -> Option<Named<'_>> {
         let possible = self
             .models
             .iter()
             .filter(|model| model.for_guest && model.fits(vendor));
         let differences = possible.filter_map(|model| {
             let lacking = offers(&model.name)?;
-            let require = features.0.difference(&model.agreed()).copied().collect();
-            let own = model.features.0.union(&model.explicit.0);
-            let disable = own
-                .chain(&lacking.0)
-                .filter(|at| !features.0.contains(at))
-                .copied()
-                .collect();
+            let mut disable = own(model);
+            disable.retain(|at| !features.0.contains(at));
+            let mut require = &features.0 - &model.agreed();
+            require.retain(|at| !lacking.0.contains(at));
+            disable.extend(lacking.0);
             Some(Difference {
                 model,
                 require,
@@ -333,10 +341,17 @@ impl Catalogue {
             (!difference.model.is_named_after(signature), weight)
         };
         let best = differences.min_by(|a, b| rank(a).cmp(&rank(b)).then(std::cmp::Ordering::Greater))?;
+        // Those that versions of the model do not agree on are told last.
+        let (last, first) = best
+            .disable
+            .iter()
+            .partition(|at| best.model.explicit.0.contains(at));
+        let mut disable = self.names(&FeatureSet(first));
+        disable.extend(self.names(&FeatureSet(last)));
         Some(Named {
             model: &best.model.name,
             require: self.names(&FeatureSet(best.require)),
-            disable: self.names(&FeatureSet(best.disable)),
+            disable,
         })
     }
 

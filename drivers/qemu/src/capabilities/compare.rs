@@ -1,11 +1,11 @@
-//! Comparing processors, and finding what several have in common.
+//! Comparing processors.
 //!
 //! A processor is described by a model and features, either as hosts are described (every feature named is there) or
 //! as definitions are (each feature has a policy). Both become sets of the catalogue's features.
 
 use error::{Code, Domain, Error, Result};
 use host::catalogue::{Catalogue, FeatureSet};
-use model::domain::cpu::{Cpu, CpuFeature, CpuFeaturePolicy, CpuMatch, CpuMode, CpuModel, Fallback};
+use model::domain::cpu::{Cpu, CpuFeaturePolicy, CpuMatch};
 
 /// A host's processor beside another: the number is the wire's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,6 @@ pub(crate) struct Wanted {
     arch: Option<String>,
     /// The vendor that is asked for.
     vendor: Option<String>,
-    /// The vendor it has: that, or the model's.
-    made_by: Option<String>,
     strict: bool,
     /// Must be there.
     pub(crate) needed: FeatureSet,
@@ -43,7 +41,7 @@ pub(crate) struct Wanted {
     forbidden: FeatureSet,
 }
 
-fn cpu_error(code: Code, detail: impl Into<String>) -> Error {
+pub(super) fn cpu_error(code: Code, detail: impl Into<String>) -> Error {
     Error::new(code, Domain::Cpu, detail)
 }
 
@@ -53,6 +51,11 @@ fn cpu_error(code: Code, detail: impl Into<String>) -> Error {
 /// [`Code::XmlError`] for a text that is none.
 pub(super) fn read(text: &str) -> Result<Cpu> {
     xml::from_str(text).map_err(|error| cpu_error(Code::XmlError, error.to_string()))
+}
+
+/// Whether a description is of a host's processor, not of what a definition asks for.
+pub(super) fn is_of_host(cpu: &Cpu) -> bool {
+    cpu.arch.is_some() && cpu.mode.is_none() && cpu.r#match.is_none()
 }
 
 /// What a description asks for.
@@ -77,7 +80,8 @@ pub(crate) fn wanted(cpu: &Cpu, catalogue: &Catalogue) -> Result<Wanted> {
             )
         })?;
         let feature_set = catalogue.set([known]);
-        match feature.policy.unwrap_or(CpuFeaturePolicy::Require) {
+        let policy = feature.policy.filter(|_| !is_of_host(cpu));
+        match policy.unwrap_or(CpuFeaturePolicy::Require) {
             CpuFeaturePolicy::Require => needed.add(&feature_set),
             CpuFeaturePolicy::Force | CpuFeaturePolicy::Optional => {
                 needed.remove(&feature_set);
@@ -90,13 +94,10 @@ pub(crate) fn wanted(cpu: &Cpu, catalogue: &Catalogue) -> Result<Wanted> {
             }
         }
     }
-    let vendor = cpu.vendor.clone();
-    let made_by = vendor.clone().or_else(|| found.vendor().map(str::to_owned));
     let strict = cpu.r#match == Some(CpuMatch::Strict);
     Ok(Wanted {
         arch: cpu.arch.clone(),
-        vendor,
-        made_by,
+        vendor: cpu.vendor.clone(),
         strict,
         needed,
         allowed,
@@ -115,6 +116,10 @@ pub(crate) fn compare(
     catalogue: &Catalogue,
     fail: bool,
 ) -> Result<Comparison> {
+    if cpu.model.is_none() && !is_of_host(cpu) {
+        // It asks for what there is, whatever that is.
+        return Ok(Comparison::Superset);
+    }
     let wanted = wanted(cpu, catalogue)?;
     let reason = lacking(&wanted, available, catalogue);
     match reason {
@@ -175,82 +180,6 @@ fn lacking(wanted: &Wanted, available: &Available, catalogue: &Catalogue) -> Opt
             "Host CPU does not strictly match guest CPU: Extra features: {}",
             extra.join(", ")
         )
-    })
-}
-
-/// How a common processor is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BaselineOptions {
-    /// With all features of its model.
-    pub expand: bool,
-    /// Without those that a guest could not take along.
-    pub migratable: bool,
-}
-
-/// The richest processor that all of `texts` (and `limit`, if given) can provide, as a definition asks for it.
-///
-/// # Errors
-/// As [`compare`], [`Code::InvalidArg`] without any description, [`Code::OperationFailed`] when nothing is in common.
-pub(super) fn baseline(
-    texts: &[String],
-    limit: Option<&Available>,
-    catalogue: &Catalogue,
-    options: BaselineOptions,
-) -> Result<Cpu> {
-    let mut all = Vec::new();
-    for text in texts {
-        all.push(wanted(&read(text)?, catalogue)?);
-    }
-    let (Some(first), rest) = (all.first(), all.get(1..).unwrap_or_default()) else {
-        return Err(Error::new(Code::InvalidArg, Domain::Cpu, "No CPUs given"));
-    };
-    let mut features = first.needed.clone();
-    for other in rest {
-        if first.made_by.is_some() && other.made_by.is_some() && first.made_by != other.made_by {
-            return Err(cpu_error(Code::OperationFailed, "CPU vendors do not match"));
-        }
-        features.keep(&other.needed);
-    }
-    if let Some(limit) = limit {
-        features.keep(&limit.features);
-    }
-    if options.migratable {
-        features = catalogue.migratable(&features);
-    }
-    let vendor = all.iter().find_map(|one| one.made_by.as_deref());
-    let agreed = all
-        .iter()
-        .all(|one| one.made_by.as_deref() == vendor)
-        .then_some(vendor)
-        .flatten();
-    let named = catalogue
-        .name_within(&features, vendor)
-        .ok_or_else(|| cpu_error(Code::OperationFailed, "CPUs are incompatible"))?;
-    let told = if options.expand {
-        catalogue.names(&features)
-    } else {
-        named.require
-    };
-    let require = |name: &str| CpuFeature {
-        name: name.to_owned(),
-        policy: Some(CpuFeaturePolicy::Require),
-    };
-    let fallback = if limit.is_some() {
-        Fallback::Forbid
-    } else {
-        Fallback::Allow
-    };
-    Ok(Cpu {
-        mode: Some(CpuMode::Custom),
-        r#match: Some(CpuMatch::Exact),
-        model: Some(CpuModel {
-            fallback: Some(fallback),
-            vendor_id: None,
-            name: Some(named.model.to_owned()),
-        }),
-        vendor: agreed.map(str::to_owned),
-        features: told.into_iter().map(require).collect(),
-        ..Cpu::default()
     })
 }
 
@@ -326,41 +255,13 @@ mod tests {
             refused("<cpu><model>x</model></cpu>").to_string(),
             "internal error: Unknown CPU model x"
         );
-        assert_eq!(refused("<cpu/>").code(), Code::XmlError);
+        assert_eq!(refused("<cpu><arch>x86_64</arch></cpu>").code(), Code::XmlError);
         assert_eq!(refused("<other/>").code(), Code::XmlError);
         let error = refused("<cpu><model>big</model></cpu>");
         assert_eq!(error.code(), Code::CpuIncompatible);
         assert_eq!(
             error.detail(),
             "Host CPU does not provide required features: b, c"
-        );
-    }
-
-    #[test]
-    fn a_common_processor_is_the_richest_within_all() {
-        let (_root, catalogue) = catalogue();
-        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let both = texts(&[
-            "<cpu><model>small</model><feature name='b'/></cpu>",
-            "<cpu><model>big</model></cpu>",
-        ]);
-        let found = baseline(&both, None, &catalogue, BaselineOptions::default()).unwrap();
-        let expected = "<cpu mode='custom' match='exact'>\n  <model fallback='allow'>small</model>\n  \
-                        <feature policy='require' name='b'/>\n</cpu>\n";
-        assert_eq!(xml::to_string(&found), expected);
-        let options = BaselineOptions {
-            expand: true,
-            migratable: true,
-        };
-        let big = texts(&["<cpu><model>big</model></cpu>"]);
-        let found = xml::to_string(&baseline(&big, None, &catalogue, options).unwrap());
-        assert!(
-            found.contains("name='a'") && !found.contains("name='c'"),
-            "{found}"
-        );
-        assert_eq!(
-            baseline(&[], None, &catalogue, options).unwrap_err().code(),
-            Code::InvalidArg
         );
     }
 }

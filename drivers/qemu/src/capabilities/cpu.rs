@@ -111,11 +111,7 @@ pub fn best(caps: &BinaryCaps, accel: Accel, catalogue: &Catalogue) -> Option<Ho
         .get("vendor")
         .and_then(|letters| catalogue.vendor(letters));
     let features = features(best, catalogue);
-    let offers = |name: &str| {
-        accelerated
-            .cpu(name)
-            .map(|model| catalogue.set(accelerated.missing(model)))
-    };
+    let offers = |name: &str| lacking(accelerated, name, catalogue);
     let named = catalogue.name_guest(&features, vendor, signature(best), offers)?;
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     Some(HostModel {
@@ -124,6 +120,12 @@ pub fn best(caps: &BinaryCaps, accel: Accel, catalogue: &Catalogue) -> Option<Ho
         require: owned(named.require),
         disable: owned(named.disable),
     })
+}
+
+/// What guests cannot have of a model, where the binary has the model.
+pub(super) fn lacking(caps: &AccelCaps, model: &str, catalogue: &Catalogue) -> Option<FeatureSet> {
+    let model = caps.cpu(model)?;
+    Some(catalogue.set(caps.missing(model)))
 }
 
 /// Everything that is on, whether or not another host could take it over.

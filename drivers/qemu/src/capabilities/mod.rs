@@ -3,6 +3,7 @@
 //! [`Capabilities`] answers the calls. What costs time is kept: the guests' part of the document until a binary
 //! changes, the host's processor for good. What may change at any moment (cells, pages) is read at each call.
 
+mod baseline;
 mod compare;
 mod cpu;
 pub mod domain;
@@ -13,7 +14,8 @@ mod models;
 pub mod sysinfo;
 pub(crate) mod tools;
 
-pub use compare::{BaselineOptions, Comparison};
+pub use baseline::BaselineOptions;
+pub use compare::Comparison;
 pub(crate) use compare::{Wanted, compare, wanted};
 pub use cpu::{HostModel, best};
 pub use host::SecurityModel;
@@ -338,7 +340,7 @@ impl Capabilities {
         .await
     }
 
-    /// The richest processor that all the described ones have in common, and that guests of a query can have.
+    /// The richest processor that all the described ones have in common, of a model that guests of a query can have.
     ///
     /// # Errors
     /// As [`Self::compare_cpu`], [`Code::InvalidArg`] without any description and [`Code::OperationFailed`] when they
@@ -350,13 +352,13 @@ impl Capabilities {
         options: BaselineOptions,
     ) -> Result<String> {
         let choice = self.within(within).await?;
-        self.with_catalogue(move |host, catalogue| {
-            let limit = match &choice {
-                Some(_) => Some(available(host, catalogue, choice.as_ref())?),
-                None => None,
-            };
-            let common = compare::baseline(&texts, limit.as_ref(), catalogue, options)?;
-            Ok(xml::to_string(&common))
+        self.with_catalogue(move |_, catalogue| {
+            let accelerated = choice.as_ref().and_then(|choice| choice.caps.accel(choice.accel));
+            let offers = |name: &str| cpu::lacking(accelerated?, name, catalogue);
+            let offers: Option<baseline::Offers<'_>> = choice.is_some().then_some(&offers);
+            Ok(xml::to_string(&baseline::baseline(
+                &texts, offers, catalogue, options,
+            )?))
         })
         .await
     }
