@@ -99,6 +99,38 @@ impl Daemon {
         self.0.stop().expect("the daemon ends").code()
     }
 
+    /// Waits until it has ended by itself, and gives its exit code.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_end(&mut self) -> Option<i32> {
+        self.0.wait_for_end().expect("it ends").code()
+    }
+
+    /// Runs stock virt-admin against it.
+    ///
+    /// # Panics
+    /// When virt-admin cannot be run.
+    pub fn try_virt_admin(&self, arguments: &[&str]) -> Outcome {
+        let mut virt_admin = Command::new("virt-admin");
+        virt_admin.args(["-q", "-c", &self.admin_uri()]);
+        Outcome::of(virt_admin.args(arguments).env("LC_ALL", "C"))
+    }
+
+    /// Runs stock virt-admin, which must succeed; gives what it said.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn virt_admin(&self, arguments: &[&str]) -> String {
+        let outcome = self.try_virt_admin(arguments);
+        assert!(
+            outcome.success,
+            "virt-admin {arguments:?} failed:\n{}{}",
+            outcome.stdout, outcome.stderr
+        );
+        outcome.stdout
+    }
+
     /// Runs stock virsh against it.
     ///
     /// # Panics

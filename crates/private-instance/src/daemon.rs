@@ -186,6 +186,19 @@ impl Daemon {
         if child.try_wait()?.is_none() {
             process::signal(child.id(), signal)?;
         }
+        self.wait_for_end()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// It does not run, or does not end in time.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        let name = &self.name;
+        let child = self
+            .child
+            .as_mut()
+            .with_context(|| format!("{name} does not run"))?;
         let status = wait_until(&format!("{name} to end"), PAUSE, || Ok(child.try_wait()?))?;
         self.child = None;
         Ok(status)

@@ -82,17 +82,15 @@ impl Agent {
             .await?;
         match Message::parse(reply.as_bytes()) {
             Ok(Message::Reply(_, reply)) => reply.value(command),
-            _ => Err(Error::Protocol(format!(
-                "the guest agent's reply to {command} is no reply"
-            ))),
+            _ => Err(garbled(command)),
         }
     }
 
-    /// Sends the user's own JSON and returns the reply's text as the agent gave it, also if it is an error.
+    /// Sends the user's own JSON and returns the reply's text as the agent gave it.
     ///
     /// # Errors
     /// [`Error::NotACommand`] if the text is no JSON object, [`Error::Timeout`], [`Error::Closed`],
-    /// [`Error::Protocol`] if the agent talks garbage.
+    /// [`Error::Command`] if the agent refuses, [`Error::Protocol`] if it talks garbage.
     pub async fn execute_raw(&self, json: &str, deadline: Duration) -> Result<String> {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(json).map_err(|err| Error::NotACommand(err.to_string()))?;
@@ -103,7 +101,11 @@ impl Agent {
         // Written anew: the user's may have line breaks.
         let mut line = serde_json::to_vec(&object).map_err(|err| Error::NotACommand(err.to_string()))?;
         line.push(b'\n');
-        self.within(name, deadline, self.exchange(name, &line)).await
+        let reply = self.within(name, deadline, self.exchange(name, &line)).await?;
+        match Message::parse(reply.as_bytes()) {
+            Ok(Message::Reply(_, told)) => told.value::<serde::de::IgnoredAny>(name).map(|_| reply),
+            _ => Err(garbled(name)),
+        }
     }
 
     /// Executes a command that says nothing when it succeeds, as `guest-shutdown`: done if no refusal came within
@@ -132,9 +134,7 @@ impl Agent {
         };
         match Message::parse(reply.as_bytes()) {
             Ok(Message::Reply(_, reply)) => reply.value::<serde::de::IgnoredAny>(command).map(|_| ()),
-            _ => Err(Error::Protocol(format!(
-                "the guest agent's reply to {command} is no reply"
-            ))),
+            _ => Err(garbled(command)),
         }
     }
 
@@ -241,6 +241,10 @@ impl Agent {
             }
         }
     }
+}
+
+fn garbled(command: &str) -> Error {
+    Error::Protocol(format!("the guest agent's reply to {command} is no reply"))
 }
 
 fn broken(err: io::Error) -> Error {

@@ -216,17 +216,22 @@ impl Monitor {
         .await
     }
 
-    /// Writes the screen of `device` (the primary one if none) into a file as PPM.
+    /// Writes the screen of `device` (the primary one if none) into a file, as PPM unless another
+    /// format is asked for.
     pub async fn screendump(
         &self,
         filename: &str,
         device: Option<(&str, u32)>,
+        format: Option<&str>,
         deadline: Duration,
     ) -> Result<()> {
-        let arguments = match device {
+        let mut arguments = match device {
             Some((device, head)) => json!({ "filename": filename, "device": device, "head": head }),
             None => json!({ "filename": filename }),
         };
+        if let (Some(format), Some(map)) = (format, arguments.as_object_mut()) {
+            map.insert("format".to_owned(), format.into());
+        }
         self.order("screendump", arguments, deadline).await
     }
 

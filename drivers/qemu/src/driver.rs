@@ -4,7 +4,7 @@ use crate::binary::{BinaryCache, BinaryCaps, orphans};
 use crate::capabilities::{Capabilities, SecurityModel};
 use crate::config::QemuConfig;
 use crate::console::Consoles;
-use crate::domain::Domain;
+use crate::domain::{Domain, Mark};
 use crate::events::Hub;
 use crate::handlers;
 use crate::images::Reader;
@@ -152,7 +152,10 @@ impl Driver {
             .domains
             .all()
             .into_iter()
-            .filter(|domain| domain.state().autostart)
+            .filter(|domain| {
+                let marks = domain.state().autostart;
+                marks.always || marks.once
+            })
             .collect();
         if marked.is_empty() {
             return;
@@ -175,6 +178,8 @@ impl Driver {
             .run(self, "starting with the daemon", |owner| {
                 async move {
                     let state = owner.domain.state();
+                    // The mark for one start is gone before the start: a start that fails is not tried at each boot.
+                    owner.set_autostart(Mark::Once, false).await?;
                     match state.definition.clone() {
                         Some(definition) if !state.is_active() => {
                             owner

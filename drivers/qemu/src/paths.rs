@@ -1,5 +1,6 @@
 //! Where the driver keeps its files: libvirt's places, so that a host can be switched over and back.
 
+use crate::domain::Mark;
 use std::path::{Path, PathBuf};
 
 /// The driver's folders.
@@ -27,8 +28,12 @@ impl Paths {
     }
 
     /// The link that marks a domain for starting with the daemon.
-    pub(crate) fn autostart(&self, name: &str) -> PathBuf {
-        self.autostart_dir().join(format!("{name}.xml"))
+    pub(crate) fn autostart(&self, name: &str, mark: Mark) -> PathBuf {
+        let end = match mark {
+            Mark::Always => "xml",
+            Mark::Once => "xml.once",
+        };
+        self.autostart_dir().join(format!("{name}.{end}"))
     }
 
     /// The folder of those links.

@@ -2,7 +2,7 @@
 
 use super::store;
 use crate::Driver;
-use crate::domain::{Document, Domain, Owner};
+use crate::domain::{Document, Domain, Mark, Owner};
 use crate::events::{Defined, Event, Lifecycle};
 use crate::prepare;
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -106,11 +106,11 @@ impl Owner {
             .await
     }
 
-    /// Marks the domain for starting with the daemon, or not.
+    /// Marks the domain for starting with the host, or takes the mark away.
     ///
     /// # Errors
     /// [`Code::OperationInvalid`] for a transient domain; when the disk refuses.
-    pub(crate) async fn set_autostart(&mut self, autostart: bool) -> Result<()> {
+    pub(crate) async fn set_autostart(&mut self, mark: Mark, wanted: bool) -> Result<()> {
         let state = self.domain.state();
         if !state.is_persistent() {
             return Err(Error::new(
@@ -119,14 +119,14 @@ impl Owner {
                 "cannot set autostart for transient domain",
             ));
         }
-        if state.autostart == autostart {
+        if state.autostart.has(mark) == wanted {
             return Ok(());
         }
         let (paths, name) = (Arc::clone(&self.driver.paths), state.name.to_string());
         self.driver
-            .blocking(move || store::set_autostart(&paths, &name, autostart))
+            .blocking(move || store::set_autostart(&paths, &name, mark, wanted))
             .await?;
-        self.publish(|state| state.autostart = autostart);
+        self.publish(|state| state.autostart = state.autostart.with(mark, wanted));
         Ok(())
     }
 }

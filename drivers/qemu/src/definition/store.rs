@@ -2,6 +2,7 @@
 //!
 //! Everything here blocks on the disk; callers run it where that harms nobody.
 
+use crate::domain::{Autostart, Mark};
 use crate::paths::Paths;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 
@@ -15,6 +16,8 @@ fn banner(name: &str) -> String {
     )
 }
 
+const MARKS: [Mark; 2] = [Mark::Always, Mark::Once];
+
 /// A definition as found on disk.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -22,8 +25,8 @@ pub(crate) struct Stored {
     pub name: String,
     /// The document with its banner.
     pub text: String,
-    /// Whether the domain starts with the daemon.
-    pub autostart: bool,
+    /// Whether the domain starts with the host.
+    pub autostart: Autostart,
 }
 
 /// Every definition on disk, or why a file could not be read.
@@ -33,7 +36,11 @@ pub(crate) struct Stored {
 pub(crate) fn load_all(paths: &Paths) -> Result<Vec<Result<Stored>>> {
     let documents = daemon::durable::documents(&paths.config, "xml").map_err(refused)?;
     let found = documents.into_iter().map(|(name, text)| {
-        let autostart = paths.autostart(&name).is_symlink();
+        let marked = |mark| paths.autostart(&name, mark).is_symlink();
+        let autostart = Autostart {
+            always: marked(Mark::Always),
+            once: marked(Mark::Once),
+        };
         Ok(Stored {
             text: text.map_err(refused)?,
             name,
@@ -57,32 +64,44 @@ pub(crate) fn save(paths: &Paths, name: &str, document: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the disk refuses; the next daemon then finishes what was begun.
-pub(crate) fn rename(paths: &Paths, old: &str, new: &str, document: &str, autostart: bool) -> Result<()> {
+pub(crate) fn rename(
+    paths: &Paths,
+    old: &str,
+    new: &str,
+    document: &str,
+    autostart: Autostart,
+) -> Result<()> {
     let text = format!("{}{document}", banner(new));
     daemon::durable::replace(&paths.definition(old), text.as_bytes()).map_err(refused)?;
-    if autostart {
-        set_autostart(paths, new, true)?;
+    for mark in MARKS.into_iter().filter(|mark| autostart.has(*mark)) {
+        set_autostart(paths, new, mark, true)?;
     }
     daemon::durable::rename(&paths.definition(old), &paths.definition(new)).map_err(refused)?;
-    set_autostart(paths, old, false)
+    unmark(paths, old)
 }
 
-/// Removes a definition and its autostart link.
+/// Removes a definition and its autostart links.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(crate) fn remove(paths: &Paths, name: &str) -> Result<()> {
-    set_autostart(paths, name, false)?;
+    unmark(paths, name)?;
     daemon::durable::remove(&paths.definition(name)).map_err(refused)
 }
 
-/// Makes or removes the autostart link.
+fn unmark(paths: &Paths, name: &str) -> Result<()> {
+    MARKS
+        .into_iter()
+        .try_for_each(|mark| set_autostart(paths, name, mark, false))
+}
+
+/// Makes or removes an autostart link.
 ///
 /// # Errors
 /// When the disk refuses.
-pub(crate) fn set_autostart(paths: &Paths, name: &str, autostart: bool) -> Result<()> {
-    let link = paths.autostart(name);
-    if autostart {
+pub(crate) fn set_autostart(paths: &Paths, name: &str, mark: Mark, wanted: bool) -> Result<()> {
+    let link = paths.autostart(name, mark);
+    if wanted {
         daemon::durable::link(&paths.definition(name), &link).map_err(refused)
     } else {
         daemon::durable::remove(&link).map_err(refused)

@@ -1,7 +1,7 @@
 //! Removing a definition, and the files that exist only for it.
 
 use super::store;
-use crate::domain::{Document, Live, Owner};
+use crate::domain::{Autostart, Document, Live, Owner};
 use crate::events::{Event, Lifecycle, Undefined};
 use crate::lifecycle::tpm;
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -120,7 +120,7 @@ impl Owner {
         let reference = self.domain.reference();
         self.publish(|state| {
             state.definition = None;
-            state.autostart = false;
+            state.autostart = Autostart::default();
             state.managed_save = false;
         });
         self.driver.domains.forget_if_gone(&self.domain);

@@ -32,7 +32,7 @@ pub(crate) use owner::Owner;
 pub(crate) use process::{Ending, Process, Stat};
 pub(crate) use run_state::{Paused, RunState, Running, Shutoff};
 pub(crate) use sample::{Ask, DirtyRate, Sample};
-pub(crate) use state::{Actions, Document, Live, State};
+pub(crate) use state::{Actions, Autostart, Document, Live, Mark, State};
 
 use arc_swap::ArcSwap;
 use queue::Queue;
@@ -57,7 +57,7 @@ impl Domain {
                 name: name.into(),
                 run: RunState::Shutoff(Shutoff::Unknown),
                 definition: None,
-                autostart: false,
+                autostart: Autostart::default(),
                 managed_save: false,
                 updated: false,
                 live: None,

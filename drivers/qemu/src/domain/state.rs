@@ -23,13 +23,52 @@ pub(crate) struct State {
     /// The definition, where it is persistent.
     pub definition: Option<Arc<Document>>,
     /// Whether it starts with the daemon.
-    pub autostart: bool,
+    pub autostart: Autostart,
     /// Whether a managed save image waits for the next start.
     pub managed_save: bool,
     /// Whether the definition was changed since it was first acknowledged or last started.
     pub updated: bool,
     /// What only a running domain has.
     pub live: Option<Arc<Live>>,
+}
+
+/// Whether a domain starts with the host, by its marks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Autostart {
+    /// At every boot.
+    pub always: bool,
+    /// At the next boot.
+    pub once: bool,
+}
+
+/// One of the marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// [`Autostart::always`].
+    Always,
+    /// [`Autostart::once`].
+    Once,
+}
+
+impl Autostart {
+    /// Whether the mark is there.
+    pub(crate) fn has(self, mark: Mark) -> bool {
+        match mark {
+            Mark::Always => self.always,
+            Mark::Once => self.once,
+        }
+    }
+
+    /// With the mark, or without it.
+    pub(crate) fn with(self, mark: Mark, wanted: bool) -> Self {
+        match mark {
+            Mark::Always => Self {
+                always: wanted,
+                ..self
+            },
+            Mark::Once => Self { once: wanted, ..self },
+        }
+    }
 }
 
 /// A document as text, with what calls ask of it most.

@@ -3,14 +3,15 @@
 use super::Call;
 use crate::Driver;
 use crate::definition::UndefineOptions;
+use crate::domain::Mark;
 use crate::flags;
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
 use protocol::remote;
 use protocol::remote::procedure::{
-    DomainDefineXml, DomainDefineXmlFlags, DomainRename, DomainSetAutostart, DomainUndefine,
-    DomainUndefineFlags,
+    DomainDefineXml, DomainDefineXmlFlags, DomainRename, DomainSetAutostart, DomainSetAutostartOnce,
+    DomainUndefine, DomainUndefineFlags,
 };
 
 pub(super) fn routes(routes: &mut Routes<Driver>) {
@@ -18,6 +19,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
     routes.on::<DomainDefineXmlFlags, _>(define_xml_flags);
     routes.on::<DomainRename, _>(rename);
     routes.on::<DomainSetAutostart, _>(set_autostart);
+    routes.on::<DomainSetAutostartOnce, _>(set_autostart_once);
     routes.on::<DomainUndefine, _>(undefine);
     routes.on::<DomainUndefineFlags, _>(undefine_flags);
 }
@@ -74,11 +76,18 @@ async fn rename(call: Call, args: remote::DomainRenameArgs) -> Result<remote::Do
 }
 
 async fn set_autostart(call: Call, args: remote::DomainSetAutostartArgs) -> Result<()> {
-    let domain = call.driver.domains.find(&args.dom)?;
-    let autostart = args.autostart != 0;
+    mark(&call, &args.dom, Mark::Always, args.autostart != 0).await
+}
+
+async fn set_autostart_once(call: Call, args: remote::DomainSetAutostartOnceArgs) -> Result<()> {
+    mark(&call, &args.dom, Mark::Once, args.autostart != 0).await
+}
+
+async fn mark(call: &Call, dom: &remote::Domain, mark: Mark, wanted: bool) -> Result<()> {
+    let domain = call.driver.domains.find(dom)?;
     domain
         .run(&call.driver, "marking for autostart", move |owner| {
-            owner.set_autostart(autostart).boxed()
+            owner.set_autostart(mark, wanted).boxed()
         })
         .await
 }

@@ -196,15 +196,17 @@ async fn memory_stats(
     }];
     if let Some(told) = live.sample.load().memory.as_ref() {
         for (tag, name, bytes) in MEMORY {
+            if *name == crate::stats::AFTER_UPDATE {
+                stats.push(remote::DomainMemoryStat {
+                    tag: LAST_UPDATE,
+                    val: told.last_update,
+                });
+            }
             let value = told
                 .get(name)
                 .map(|value| if *bytes { value / 1024 } else { value });
             stats.extend(value.map(|val| remote::DomainMemoryStat { tag: *tag, val }));
         }
-        stats.push(remote::DomainMemoryStat {
-            tag: LAST_UPDATE,
-            val: told.last_update,
-        });
     }
     let resident = live.process.resident().map(|bytes| bytes / 1024);
     stats.extend(resident.map(|val| remote::DomainMemoryStat { tag: RSS, val }));

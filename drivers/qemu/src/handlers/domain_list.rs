@@ -30,7 +30,10 @@ const FILTER: Filter<State> = Filter(&[
         (256, |state| state.managed_save),
         (512, |state| !state.managed_save),
     ],
-    &[(1024, |state| state.autostart), (2048, |state| !state.autostart)],
+    &[
+        (1024, |state| state.autostart.always),
+        (2048, |state| !state.autostart.always),
+    ],
     // There are no snapshots and no checkpoints yet, so no domain has one.
     &[(4096, |_| false), (8192, |_| true)],
     &[(16384, |_| false), (32768, |_| true)],

@@ -1,6 +1,7 @@
 //! What a domain is and does, answered from its published state.
 
 use super::Call;
+use super::guest_vcpus;
 use crate::Driver;
 use crate::domain::State;
 use crate::flags;
@@ -28,6 +29,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
     routes.on::<p::DomainIsPersistent, _>(is_persistent);
     routes.on::<p::DomainIsUpdated, _>(is_updated);
     routes.on::<p::DomainGetAutostart, _>(get_autostart);
+    routes.on::<p::DomainGetAutostartOnce, _>(get_autostart_once);
     routes.on::<p::DomainHasManagedSaveImage, _>(has_managed_save);
 }
 
@@ -91,15 +93,29 @@ async fn get_max_vcpus(
     })
 }
 
-/// `VIR_DOMAIN_VCPU_MAXIMUM`.
+/// `VIR_DOMAIN_VCPU_MAXIMUM` and `..._GUEST`.
 const VCPU_MAXIMUM: u32 = 4;
+const VCPU_GUEST: u32 = 8;
 
 async fn get_vcpus_flags(
     call: Call,
     args: remote::DomainGetVcpusFlagsArgs,
 ) -> Result<remote::DomainGetVcpusFlagsRet> {
-    flags::check("virDomainGetVcpusFlags", args.flags, flags::AFFECT | VCPU_MAXIMUM)?;
+    let name = "virDomainGetVcpusFlags";
+    flags::check(name, args.flags, flags::AFFECT | VCPU_MAXIMUM | VCPU_GUEST)?;
+    flags::exclusive(
+        name,
+        args.flags,
+        (VCPU_GUEST, "VIR_DOMAIN_VCPU_GUEST"),
+        (flags::AFFECT_CONFIG, "VIR_DOMAIN_AFFECT_CONFIG"),
+    )?;
     let state = state(&call, &args.dom)?;
+    if args.flags & VCPU_GUEST != 0 {
+        let count = guest_vcpus::count(&call, &args.dom, args.flags & VCPU_MAXIMUM != 0).await?;
+        return Ok(remote::DomainGetVcpusFlagsRet {
+            num: i32::try_from(count).unwrap_or(i32::MAX),
+        });
+    }
     let impact = flags::Impact::of(args.flags, state.is_active(), state.is_persistent())?;
     let document = if impact.live {
         state.document()
@@ -145,7 +161,16 @@ async fn get_autostart(
     args: remote::DomainGetAutostartArgs,
 ) -> Result<remote::DomainGetAutostartRet> {
     Ok(remote::DomainGetAutostartRet {
-        autostart: state(&call, &args.dom)?.autostart.into(),
+        autostart: state(&call, &args.dom)?.autostart.always.into(),
+    })
+}
+
+async fn get_autostart_once(
+    call: Call,
+    args: remote::DomainGetAutostartOnceArgs,
+) -> Result<remote::DomainGetAutostartOnceRet> {
+    Ok(remote::DomainGetAutostartOnceRet {
+        autostart: state(&call, &args.dom)?.autostart.once.into(),
     })
 }
 

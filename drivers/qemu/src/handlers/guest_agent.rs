@@ -82,9 +82,14 @@ async fn hostname(call: Call, args: remote::DomainGetHostnameArgs) -> Result<rem
         (AGENT, "VIR_DOMAIN_GET_HOSTNAME_AGENT"),
     )?;
     if args.flags & LEASE != 0 {
-        call.driver.domains.find(&args.dom)?;
-        let text = "names in leases need a network daemon, and none answers this one yet";
-        return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
+        let state = call.driver.domains.find(&args.dom)?.state();
+        let model = state.running()?.document.parse()?;
+        if super::guest_interfaces::has_leases(&model) {
+            let text = "names in leases need a network daemon, and none answers this one yet";
+            return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
+        }
+        let text = format!("no hostname found for domain {}", state.name);
+        return Err(Error::new(Code::NoHostname, Domain::Qemu, text));
     }
     let name: HostName = connection(&call, &args.dom)
         .await?
@@ -254,6 +259,9 @@ struct GuestDisk {
 
 async fn disks(agent: &mut Connection) -> Result<Vec<TypedParam>> {
     let disks: Vec<GuestDisk> = agent.execute("guest-get-disks", ()).await?;
+    if disks.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut params = vec![count("disk.count", disks.len().min(MOST))];
     for (at, disk) in disks.into_iter().take(MOST).enumerate() {
         params.push(TypedParam::new(format!("disk.{at}.name"), disk.name));

@@ -153,6 +153,9 @@ impl DiskPlace {
 /// The same as typed parameters.
 pub(super) async fn parameters(agent: &mut Connection) -> Result<Vec<TypedParam>> {
     let systems: Vec<FileSystem> = agent.execute("guest-get-fsinfo", ()).await?;
+    if systems.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut params = vec![count("fs.count", systems.len().min(MOST))];
     for (at, system) in systems.into_iter().take(MOST).enumerate() {
         params.push(TypedParam::new(format!("fs.{at}.name"), system.name));

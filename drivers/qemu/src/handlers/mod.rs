@@ -16,6 +16,7 @@ mod graphics;
 mod guest_agent;
 mod guest_file_systems;
 mod guest_interfaces;
+mod guest_vcpus;
 mod input;
 mod memory;
 mod metadata;
@@ -58,6 +59,7 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     guest_agent::routes(routes);
     guest_file_systems::routes(routes);
     guest_interfaces::routes(routes);
+    guest_vcpus::routes(routes);
     memory::routes(routes);
     node_settings::routes(routes);
     peek::routes(routes);

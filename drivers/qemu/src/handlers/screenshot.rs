@@ -6,6 +6,7 @@ use crate::flags;
 use crate::lifecycle::{COMMAND_WAIT, monitor_error};
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
+use model::domain::Domain as Model;
 use protocol::remote;
 use protocol::remote::procedure::DomainScreenshot;
 use std::io::Read;
@@ -36,13 +37,17 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
         left -= heads;
         None
     });
-    let (alias, head) = found.ok_or_else(|| invalid(format!("no screen {}", args.screen)))?;
+    let (alias, head) = found.ok_or_else(|| {
+        let text = format!("no such screen ID: {}", args.screen);
+        Error::new(Code::OperationInvalid, Domain::Qemu, text)
+    })?;
+    let png = writes_png(&call, &model).await;
     let file = live.scratch_file("screenshot");
     let name = file.display().to_string();
     let device = (model.devices.videos.len() > 1 || head > 0).then_some((alias.as_str(), head));
     let taken = live
         .monitor()?
-        .screendump(&name, device, COMMAND_WAIT)
+        .screendump(&name, device, png.then_some("png"), COMMAND_WAIT)
         .await
         .map_err(monitor_error);
     let opened = call
@@ -85,8 +90,24 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
         }
     });
     Ok(remote::DomainScreenshotRet {
-        mime: Some("image/x-portable-pixmap".to_owned()),
+        mime: Some(
+            if png {
+                "image/png"
+            } else {
+                "image/x-portable-pixmap"
+            }
+            .to_owned(),
+        ),
     })
+}
+
+/// Whether the guest's QEMU was built to write PNG.
+async fn writes_png(call: &Call, model: &Model) -> bool {
+    let Some(emulator) = model.devices.emulator.as_deref() else {
+        return false;
+    };
+    let caps = call.driver.binaries.get(emulator.as_ref()).await;
+    caps.is_ok_and(|caps| caps.schema("screendump/arg-type/format/^png"))
 }
 
 fn unreadable(err: std::io::Error) -> Error {

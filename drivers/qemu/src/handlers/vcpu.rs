@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::cpu_map::{map_of, room, set_of};
+use super::guest_vcpus;
 use crate::Driver;
 use crate::definition::{Pinned, iothreads};
 use crate::domain::State;
@@ -60,7 +61,10 @@ async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32)
         (GUEST, "VIR_DOMAIN_VCPU_GUEST"),
         (flags::AFFECT_CONFIG, "VIR_DOMAIN_AFFECT_CONFIG"),
     )?;
-    if given & (GUEST | HOTPLUGGABLE) != 0 {
+    if given & GUEST != 0 {
+        return guest_vcpus::set_count(call, dom, count).await;
+    }
+    if given & HOTPLUGGABLE != 0 {
         let text = "plugging virtual processors into a running domain is not supported yet";
         return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
     }

@@ -49,6 +49,9 @@ fn cpu(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     }
 }
 
+/// The figure of memory before which the time of all of them has always stood.
+pub(crate) const AFTER_UPDATE: &str = "stat-disk-caches";
+
 /// What the guest says of its memory: QEMU's name, ours, and whether it counts bytes that are told in KiB.
 const MEMORY: &[(&str, &str, bool)] = &[
     ("stat-swap-in", "balloon.swap_in", true),
@@ -74,11 +77,13 @@ fn balloon(_: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let sample = live.sample.load();
     if let Some(stats) = sample.memory.as_ref() {
         for (theirs, ours, bytes) in MEMORY {
+            if *theirs == AFTER_UPDATE {
+                add(params, "balloon.last-update", stats.last_update);
+            }
             if let Some(value) = stats.get(theirs) {
                 add(params, *ours, if *bytes { value / 1024 } else { value });
             }
         }
-        add(params, "balloon.last-update", stats.last_update);
     }
     if let Some(bytes) = live.process.resident() {
         add(params, "balloon.rss", bytes / 1024);

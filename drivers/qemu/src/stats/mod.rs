@@ -7,6 +7,7 @@ mod groups;
 mod interface;
 mod refresh;
 
+pub(crate) use groups::AFTER_UPDATE;
 pub(crate) use interface::{Counters, Interfaces};
 pub(crate) use refresh::{PATIENCE, refresh};
 
