@@ -43,6 +43,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("virt-install", "virtinst"),
         ("/sbin/ip", "iproute2"),
         ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
+        ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
     ],

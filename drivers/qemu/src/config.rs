@@ -1,5 +1,6 @@
 //! `qemu.conf`: the driver's own configuration.
 
+use crate::prepare::Variables;
 use daemon::config::{FromValue, OneOrMore, Value, schema};
 
 schema! {
@@ -55,6 +56,8 @@ schema! {
         bridge_helper: String = "/usr/lib/qemu/qemu-bridge-helper".to_owned(),
         /// The folder of guest memory that lies in files; `ram` in the driver's own folder unless set.
         memory_backing_dir: Option<String> = None,
+        /// Firmware that no descriptor speaks of, with what its variables start as: "CODE:VARIABLES".
+        nvram: FirmwareVariables = FirmwareVariables::default(),
         /// The user TPM emulators run as; that of guests unless set.
         swtpm_user: Option<String> = None,
         /// The group TPM emulators run as; that of guests unless set.
@@ -63,6 +66,49 @@ schema! {
         capability_filters: EmptyOnly = EmptyOnly,
     }
     elsewhere {
+    }
+}
+
+/// The pairs of `nvram`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareVariables(pub Vec<Variables>);
+
+impl Default for FirmwareVariables {
+    /// Where Debian and others have always put it.
+    fn default() -> Self {
+        let pair = |code: &str, template: &str| Variables {
+            code: code.to_owned(),
+            template: template.to_owned(),
+        };
+        Self(vec![
+            pair("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+            pair(
+                "/usr/share/OVMF/OVMF_CODE.secboot.fd",
+                "/usr/share/OVMF/OVMF_VARS.fd",
+            ),
+            pair("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+            pair(
+                "/usr/share/AAVMF/AAVMF32_CODE.fd",
+                "/usr/share/AAVMF/AAVMF32_VARS.fd",
+            ),
+        ])
+    }
+}
+
+impl FromValue for FirmwareVariables {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let pair = |text: &String| {
+            let (code, template) = text
+                .split_once(':')
+                .filter(|(code, template)| code.starts_with('/') && template.starts_with('/'))
+                .ok_or_else(|| format!("\"{text}\" is not \"/CODE:/VARIABLES\""))?;
+            Ok(Variables {
+                code: code.to_owned(),
+                template: template.to_owned(),
+            })
+        };
+        let given = OneOrMore::from_value(value)?.0;
+        given.iter().map(pair).collect::<Result<_, String>>().map(Self)
     }
 }
 
@@ -144,5 +190,8 @@ mod tests {
         assert!(read("vnc_allow_host_audio = 1\n").is_err());
         assert!(read("vnc_allow_host_audio = 0\n").is_ok());
         assert!(read("no_such_key = 1\n").is_err());
+        let pairs = read("nvram = [ \"/a:/b\" ]\n").unwrap().values.nvram.0;
+        assert_eq!((pairs[0].code.as_str(), pairs[0].template.as_str()), ("/a", "/b"));
+        assert!(read("nvram = [ \"/a\" ]\n").is_err());
     }
 }

@@ -90,6 +90,7 @@ impl Driver {
         Facts {
             nvram_dir: self.paths.nvram_dir(),
             host: self.host.clone(),
+            variables: self.config().nvram.0.clone(),
         }
     }
 

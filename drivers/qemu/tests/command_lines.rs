@@ -13,6 +13,7 @@
     reason = "a test"
 )]
 
+#[allow(dead_code, reason = "another test uses the rest")]
 mod golden;
 
 use driver_qemu::binary::BinaryCaps;
@@ -205,6 +206,7 @@ fn usb_ports(domain: &mut Domain, caps: &BinaryCaps) {
     let facts = Facts {
         nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
         host: Host::local(),
+        variables: Vec::new(),
     };
     let mut started = domain.clone();
     if prepare::start(&mut started, caps, &facts).is_err() {

@@ -14,9 +14,9 @@
 mod golden;
 
 use driver_qemu::binary::BinaryCaps;
+use driver_qemu::config::QemuConfig;
 use driver_qemu::prepare::{self, Facts};
-use golden::Golden;
-use host::Host;
+use golden::{Golden, firmware_host};
 use model::domain::Domain;
 use model::domain::devices::Address;
 use std::collections::BTreeMap;
@@ -109,11 +109,13 @@ fn without_usb_ports(found: &mut Domain, expected: &Domain) {
 #[test]
 fn definitions_are_completed_as_expected() {
     let Some(golden) = Golden::find() else { return };
+    let root = tempfile::tempdir().unwrap();
     let ground = Ground {
         caps: &golden.caps,
         facts: Facts {
             nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
-            host: Host::local(),
+            host: firmware_host(root.path()),
+            variables: QemuConfig::default().nvram.0,
         },
     };
     let mut failed = BTreeMap::new();

@@ -164,6 +164,17 @@ pub struct Nvram {
     pub path: Option<String>,
 }
 
+impl Nvram {
+    /// The file that the variables are in, where it is one of this host.
+    pub fn file(&self) -> Option<&str> {
+        match &self.source {
+            Some(DiskSource::File { source: Some(source) }) => source.file.as_deref(),
+            Some(_) => None,
+            None => self.path.as_deref(),
+        }
+    }
+}
+
 /// `<initenv name='X'>value</initenv>`
 #[derive(Debug, Clone, PartialEq, Eq, Element)]
 #[xml(element = "initenv")]

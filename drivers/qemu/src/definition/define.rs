@@ -37,7 +37,7 @@ impl Driver {
             .devices
             .emulator
             .get_or_insert_with(|| caps.path.display().to_string());
-        prepare::complete(&mut model, &caps, &self.facts())?;
+        prepare::define(&mut model, &caps, &self.facts())?;
         // What only a running domain has is not part of a definition, whoever wrote it there.
         model.id = None;
         Ok(model)

@@ -133,5 +133,5 @@ impl Owner {
 }
 
 fn nvram_file(model: &Model) -> Option<PathBuf> {
-    model.os.nvram.as_ref()?.path.as_ref().map(PathBuf::from)
+    model.os.nvram.as_ref()?.file().map(PathBuf::from)
 }

@@ -319,12 +319,27 @@ fn nvram(model: &Model, ground: &Ground) -> Result<()> {
     let Some(nvram) = model.os.nvram.as_ref() else {
         return Ok(());
     };
-    let (Some(path), Some(template)) = (nvram.path.as_deref(), nvram.template.as_deref()) else {
+    let Some(path) = nvram.file() else {
         return Ok(());
     };
-    let (path, template) = (Path::new(path), Path::new(template));
+    let path = Path::new(path);
     if path.exists() && !ground.reset_nvram {
         return Ok(());
+    }
+    let loader = model.os.loader.as_ref();
+    let Some(template) = nvram.template.as_deref().map(Path::new) else {
+        let code = loader
+            .and_then(|loader| loader.path.as_deref())
+            .unwrap_or_default();
+        let text = format!("unable to find any master var store for loader: {code}");
+        return Err(Error::new(Code::OperationFailed, ErrorDomain::Qemu, text));
+    };
+    if nvram
+        .template_format
+        .is_some_and(|format| Some(format) != nvram.format)
+    {
+        let text = "conversion of the nvram template to another target format is not supported";
+        return Err(Error::new(Code::OperationUnsupported, ErrorDomain::Qemu, text));
     }
     let variables =
         fs::read(template).map_err(|err| failed("read the UEFI variables' template", template, err))?;

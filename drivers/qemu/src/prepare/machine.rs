@@ -94,9 +94,10 @@ pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) ->
             domain.vcpu.maximum, machine.max_cpus
         )));
     }
+    super::validate::machine(domain)?;
     boot(domain);
     features(domain);
-    firmware(domain, facts)?;
+    super::firmware::complete(domain, facts);
     cpu(domain, accel, caps);
     domain
         .vcpu
@@ -119,33 +120,6 @@ fn boot(domain: &mut Domain) {
             dev: model::domain::os::BootDevice::Disk,
         });
     }
-}
-
-/// Names the file of UEFI variables.
-fn firmware(domain: &mut Domain, facts: &Facts) -> Result<()> {
-    use model::domain::os::{LoaderType, Nvram};
-    if let Some(kind) = domain.os.firmware {
-        super::firmware::choose(domain, kind, facts)?;
-    }
-    let Some(loader) = domain.os.loader.as_mut() else {
-        return Ok(());
-    };
-    loader.r#type.get_or_insert(LoaderType::Rom);
-    let stateless = loader.stateless == Some(xml::YesNo::Yes);
-    if loader.r#type != Some(LoaderType::Pflash) || loader.readonly != Some(xml::YesNo::Yes) || stateless {
-        return Ok(());
-    }
-    let nvram: &mut Nvram = domain.os.nvram.get_or_insert_default();
-    if nvram.path.is_none() && nvram.source.is_none() {
-        nvram.path = Some(
-            facts
-                .nvram_dir
-                .join(format!("{}_VARS.fd", domain.name))
-                .display()
-                .to_string(),
-        );
-    }
-    Ok(())
 }
 
 /// Features whose kind is left open.

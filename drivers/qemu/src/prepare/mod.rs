@@ -34,6 +34,26 @@ pub struct Facts {
     pub nvram_dir: PathBuf,
     /// The host.
     pub host: Host,
+    /// Firmware that the configuration names variables for.
+    pub variables: Vec<Variables>,
+}
+
+/// Firmware by its file, and what its variables start as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variables {
+    /// The file of the code.
+    pub code: String,
+    /// The file of the variables.
+    pub template: String,
+}
+
+/// Completes a new definition.
+///
+/// # Errors
+/// As [`complete`]; [`error::Code::OperationFailed`] when no firmware of the host is what the document asks for.
+pub fn define(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
+    complete(domain, caps, facts)?;
+    firmware::require(domain, facts)
 }
 
 /// Adds to a definition what it leaves open, and refuses what the binary or the machine cannot do.
@@ -64,6 +84,7 @@ pub fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result
 pub fn start(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
     // A definition of an older daemon may lack what this one adds.
     complete(domain, caps, facts)?;
+    firmware::require_file(&domain.os)?;
     aliases::assign(domain);
     Ok(())
 }

@@ -4,9 +4,66 @@
 //! and shows it, `REPORT=FILE` writes every difference down.
 
 use driver_qemu::binary::{BinaryCaps, replay};
+use host::Host;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+/// The firmware that the cases know: machine types, files of code and of variables, and what it can do.
+const FIRMWARE: &[(&str, &str, &str, &str)] = &[
+    (
+        "q35",
+        "OVMF_CODE.secboot.fd",
+        "OVMF_VARS.secboot.fd",
+        "requires-smm secure-boot enrolled-keys",
+    ),
+    (
+        "q35",
+        "OVMF_CODE_4M.secboot.qcow2",
+        "OVMF_VARS_4M.secboot.qcow2",
+        "requires-smm secure-boot enrolled-keys",
+    ),
+    (
+        "q35",
+        "OVMF_CODE.secboot.fd",
+        "OVMF_VARS.fd",
+        "requires-smm secure-boot",
+    ),
+    ("*", "OVMF_CODE.fd", "OVMF_VARS.fd", ""),
+    ("*", "OVMF_CODE_4M.qcow2", "OVMF_VARS_4M.qcow2", ""),
+    ("q35", "OVMF.amdsev.fd", "", "amd-sev amd-sev-es amd-sev-snp"),
+];
+
+/// A host with that firmware below `root`.
+pub(crate) fn firmware_host(root: &Path) -> Host {
+    let folder = root.join("usr/share/qemu/firmware");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| {
+        let format = if name.ends_with("qcow2") { "qcow2" } else { "raw" };
+        serde_json::json!({ "filename": format!("/usr/share/edk2/ovmf/{name}"), "format": format })
+    };
+    let put = |at: usize, interface: &str, machine: &str, mapping: serde_json::Value, features: &str| {
+        let features: Vec<&str> = features.split_whitespace().collect();
+        let machines = format!("pc-{machine}-*");
+        let text = serde_json::json!({
+            "interface-types": [interface], "mapping": mapping, "features": features,
+            "targets": [{ "architecture": "x86_64", "machines": [machines] }],
+        });
+        std::fs::write(folder.join(format!("{at}.json")), text.to_string()).unwrap();
+    };
+    for (at, (machine, code, variables, features)) in FIRMWARE.iter().enumerate() {
+        let mut mapping = serde_json::json!({ "device": "flash", "executable": file(code) });
+        if variables.is_empty() {
+            mapping["mode"] = "stateless".into();
+        } else {
+            mapping["nvram-template"] = file(variables);
+        }
+        put(at, "uefi", machine, mapping, features);
+    }
+    let bios = serde_json::json!({ "device": "memory", "filename": "/usr/share/seabios/bios-256k.bin" });
+    put(FIRMWARE.len(), "bios", "*", bios, "");
+    Host::at(root)
+}
 
 /// The cases of domains, and the QEMU they were made with.
 pub(crate) struct Golden {

@@ -2,6 +2,7 @@
 
 mod devices;
 mod disk;
+mod firmware;
 mod processor;
 
 use super::machine::{Board, Machine};
@@ -18,8 +19,19 @@ fn wrong(text: impl Into<String>) -> Error {
     Error::new(Code::XmlError, ErrorDomain::Domain, text)
 }
 
+/// A fault that its sentence alone describes.
+fn wrong_detail(text: &str) -> Result<()> {
+    Err(Error::new(Code::XmlDetail, ErrorDomain::Domain, text))
+}
+
+/// What can be told of the machine before it is chosen.
+pub(super) fn machine(domain: &Domain) -> Result<()> {
+    firmware::before(domain)
+}
+
 /// What can be told before anything is added.
 pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
+    firmware::after(domain, machine)?;
     let mut targets = BTreeSet::new();
     for disk in &domain.devices.disks {
         if !targets.insert(&disk.target.dev) {
