@@ -60,6 +60,22 @@ pub fn tiny_guest(instance: &Instance, name: &str) -> String {
     )
 }
 
+/// A guest whose Linux does nothing but count on its console, for ever; `ports` are its serial ports.
+///
+/// # Panics
+/// When its kernel cannot be had.
+pub fn chatty_guest(name: &str, ports: &str) -> String {
+    let Guest { kernel, initrd } = prepared();
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>96</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
+         <cmdline>{} rdinit=/bin/busybox -- seq 1 1000000000</cmdline></os><devices>{ports}</devices></domain>",
+        kernel.display(),
+        initrd.display(),
+        Guest::CMDLINE
+    )
+}
+
 /// An empty qcow2 image of the instance.
 ///
 /// # Panics

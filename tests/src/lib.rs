@@ -17,7 +17,9 @@ mod user;
 
 pub use client::{Outcome, python};
 pub use daemon::Daemon;
-pub use guest::{disk, guest_with_agent, idle_domain, qemu_img, qemu_img_with, stand_in_domain, tiny_guest};
+pub use guest::{
+    chatty_guest, disk, guest_with_agent, idle_domain, qemu_img, qemu_img_with, stand_in_domain, tiny_guest,
+};
 pub use instance::{Instance, binary};
 pub use private_instance::PATIENCE;
 pub use sequence::Sequence;

@@ -44,8 +44,9 @@ schema! {
         seccomp_sandbox: bool = true,
         /// Whether QEMU marks its messages with the time.
         log_timestamp: bool = true,
-        /// How a guest's output gets into its log: "file".
-        stdio_handler: FileOnly = FileOnly,
+        /// How a guest's output gets into its files: "logd", through virtlogd, without which no guest starts, or "file",
+        /// written by QEMU itself and as large as the guest wants. Unless set, through virtlogd where it answers.
+        stdio_handler: Option<StdioHandler> = None,
         /// Whether memory of guests goes into core dumps of QEMU.
         dump_guest_core: bool = false,
         /// The lock manager: "nop". Others are not built in.
@@ -112,6 +113,25 @@ impl FromValue for FirmwareVariables {
     }
 }
 
+/// Who writes guests' output into its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdioHandler {
+    /// virtlogd, at the other end of a pipe.
+    Logd,
+    /// QEMU.
+    File,
+}
+
+impl FromValue for StdioHandler {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match String::from_value(value)?.as_str() {
+            "logd" => Ok(Self::Logd),
+            "file" => Ok(Self::File),
+            other => Err(format!("\"logd\" or \"file\" is wanted, not '{other}'")),
+        }
+    }
+}
+
 macro_rules! only {
     ($($(#[$doc:meta])* $name:ident: $list:expr, $reason:literal;)*) => {$(
         $(#[$doc])*
@@ -134,8 +154,6 @@ macro_rules! only {
 only! {
     /// The security drivers there are: none.
     NoneOnly: ["none"], "set \"none\" only if guests need no confinement beyond their user";
-    /// Where guests' output may go: into a file.
-    FileOnly: ["file"], "set \"file\"";
     /// The lock managers there are: none.
     NopOnly: ["nop"], "set \"nop\" only if no other host starts the same guests";
     /// A list that may only be empty.
@@ -186,6 +204,10 @@ mod tests {
         let refused = read("\nsecurity_driver = \"selinux\"\n").unwrap_err().to_string();
         assert!(refused.contains(":2: security_driver: \"selinux\""), "{refused}");
         assert!(read("security_driver = [ \"none\" ]\nlock_manager = \"nop\"\n").is_ok());
+        assert!(read("stdio_handler = \"pipe\"\n").is_err());
+        let handler = |text: &str| read(text).unwrap().values.stdio_handler;
+        assert_eq!(handler("stdio_handler = \"logd\"\n"), Some(StdioHandler::Logd));
+        assert_eq!(handler("stdio_handler = \"file\"\n"), Some(StdioHandler::File));
         assert!(read("dynamic_ownership = 1\n").is_err());
         assert!(read("vnc_allow_host_audio = 1\n").is_err());
         assert!(read("vnc_allow_host_audio = 0\n").is_ok());

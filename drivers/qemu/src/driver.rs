@@ -85,6 +85,11 @@ impl Driver {
         account(&self.layout, ("swtpm_user", user), ("swtpm_group", group))
     }
 
+    /// The socket of that name of another daemon of this instance.
+    pub(crate) fn neighbour_socket(&self, name: &str) -> std::path::PathBuf {
+        self.layout.run_dir().join(name)
+    }
+
     /// What definitions are completed with.
     pub(crate) fn facts(&self) -> Facts {
         Facts {

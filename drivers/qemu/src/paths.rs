@@ -56,6 +56,14 @@ impl Paths {
         self.log.join(format!("{name}.log"))
     }
 
+    /// The same with what virtlogd has rolled over, as many files as are there.
+    pub(crate) fn log_files(&self, name: &str) -> Vec<PathBuf> {
+        let backups = (0_u32..).map(|number| self.log.join(format!("{name}.log.{number}")));
+        let mut files = vec![self.log_file(name)];
+        files.extend(backups.take_while(|file| file.exists()));
+        files
+    }
+
     /// The managed save image.
     pub(crate) fn managed_save(&self, name: &str) -> PathBuf {
         self.lib.join("save").join(format!("{name}.save"))

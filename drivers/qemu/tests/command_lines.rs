@@ -111,8 +111,8 @@ fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), Str
             Provision::VhostUserGpu => vec![one(Role::Connected)],
             Provision::VhostVsock | Provision::VhostScsi => vec![one(Role::Vhost)],
             Provision::Vdpa(_) => vec![one(Role::Node)],
-            Provision::OutputFile(_) => vec![one(Role::Output)],
-            Provision::LogFile(_) => vec![one(Role::Log)],
+            Provision::OutputFile { .. } => vec![one(Role::Output)],
+            Provision::LogFile { .. } => vec![one(Role::Log)],
             _ => Vec::new(),
         }
     });

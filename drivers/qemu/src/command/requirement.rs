@@ -15,6 +15,7 @@ use model::domain::devices::tpm::TpmBackendKind;
 use model::domain::devices::video::VideoDriverName;
 use model::domain::devices::{Devices, Interface};
 use std::path::PathBuf;
+use xml::OnOff;
 
 /// What a descriptor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,10 +72,20 @@ pub enum Provision {
     VhostScsi,
     /// The vDPA node at that path, as [`Role::Node`].
     Vdpa(PathBuf),
-    /// That file for what the guest writes, as [`Role::Output`]; QEMU opens it itself where none is given.
-    OutputFile(PathBuf),
-    /// That file for a copy of what the guest writes, as [`Role::Log`]; QEMU opens it itself where none is given.
-    LogFile(PathBuf),
+    /// A file for what the guest writes, as [`Role::Output`]; QEMU opens it itself where none is given.
+    OutputFile {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether what it holds stays.
+        append: bool,
+    },
+    /// A file for a copy of what the guest writes, as [`Role::Log`]; QEMU opens it itself where none is given.
+    LogFile {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether what it holds stays.
+        append: bool,
+    },
     /// A secret, among [`CommandContext::secrets`](super::CommandContext::secrets).
     Secret(SecretNeed),
     /// A device of the host, taken from its driver.
@@ -88,8 +99,8 @@ impl Requirement {
             self.what,
             Provision::ListeningSocket(_)
                 | Provision::VhostNet(_)
-                | Provision::OutputFile(_)
-                | Provision::LogFile(_)
+                | Provision::OutputFile { .. }
+                | Provision::LogFile { .. }
         )
     }
 }
@@ -261,10 +272,14 @@ fn outputs(devices: &Devices) -> Vec<(&str, Provision)> {
         if let CharSource::File { source: Some(source) } = source
             && let Some(path) = &source.path
         {
-            wanted.push((alias, Provision::OutputFile(path.into())));
+            let append = source.append.is_some_and(OnOff::is_on);
+            let path = path.into();
+            wanted.push((alias, Provision::OutputFile { path, append }));
         }
         if let Some(log) = log {
-            wanted.push((alias, Provision::LogFile((&log.file).into())));
+            let append = log.append.is_none_or(OnOff::is_on);
+            let path = (&log.file).into();
+            wanted.push((alias, Provision::LogFile { path, append }));
         }
     }
     wanted

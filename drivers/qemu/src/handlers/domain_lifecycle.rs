@@ -127,12 +127,14 @@ async fn destroy_flags(call: Call, args: remote::DomainDestroyFlagsArgs) -> Resu
     let name = Arc::clone(&domain.state().name);
     end(&call.driver, &domain, args.flags & GRACEFUL != 0).await?;
     if args.flags & REMOVE_LOGS != 0 {
-        let log = call.driver.paths.log_file(&name);
+        let logs = call.driver.paths.log_files(&name);
         call.driver
             .blocking(move || {
-                daemon::durable::remove(&log).map_err(|err| {
-                    let text = format!("cannot remove '{}': {err}", log.display());
-                    Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+                logs.iter().try_for_each(|log| {
+                    daemon::durable::remove(log).map_err(|err| {
+                        let text = format!("cannot remove '{}': {err}", log.display());
+                        Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
+                    })
                 })
             })
             .await?;

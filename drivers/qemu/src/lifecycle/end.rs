@@ -1,11 +1,12 @@
 //! The end of a run: asked for, the guest's own, or QEMU's failure.
 
 use super::notices::finished;
-use super::{log_file, tpm};
+use super::tpm;
 use crate::domain::{Ending, Guest, Link, Owner, RunState, Shutoff};
 use crate::events::{Event, Lifecycle, Stopped};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use rustix::process::Signal;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long QEMU may take to end itself before it is killed.
@@ -77,17 +78,19 @@ impl Owner {
             }
             Ending::Unasked => (Shutoff::Crashed, Stopped::Failed),
         };
-        let log = self.driver.paths.log_file(&self.domain.state().name);
         let mut resources = guest.resources;
         resources.end_helpers().await;
         let tpm_state = tpm::state_to_forget(&self.driver, &self.domain, &guest.live.document);
         // Files first: whoever sees the domain shut off may start it again.
         let cleared = self.driver.blocking(move || {
-            log_file::note(&log, &format!("shutting down, reason={}", reason.as_str()));
             resources.release();
             tpm::forget_all(tpm_state)
         });
-        if let Err(err) = cleared.await {
+        let note = format!("shutting down, reason={}", reason.as_str());
+        let name = Arc::clone(&self.domain.state().name);
+        let noted = self.driver.note_in_log(&name, self.domain.uuid, note);
+        let (cleared, ()) = tokio::join!(cleared, noted);
+        if let Err(err) = cleared {
             tracing::warn!(%err, "left-overs of a guest were not removed");
         }
         let reference = self.domain.reference();

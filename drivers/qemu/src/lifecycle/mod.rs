@@ -7,6 +7,7 @@ mod end;
 pub(crate) mod launch;
 mod limits;
 pub(crate) mod log_file;
+mod logd;
 mod notices;
 mod pause;
 mod power;

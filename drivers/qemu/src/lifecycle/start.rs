@@ -9,7 +9,8 @@
 //! meanwhile leaves a status document that tells the next one to do the same.
 
 use super::launch::Program;
-use super::log_file::LogFile;
+use super::log_file::{self, LogFile};
+use super::logd::Logd;
 use super::taps::Taps;
 use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status, tpm};
 use crate::command::{self, CommandContext};
@@ -24,8 +25,6 @@ use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use qmp::Monitor;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -144,7 +143,12 @@ impl Owner {
         });
         let mut model = looking.await?;
         prepare::number(&mut model);
-        let taps = Taps::open(&mut model).await?;
+        let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
+        let outputs = match &logd {
+            Some(logd) => logd.outputs(&model).await?,
+            None => Vec::new(),
+        };
+        let taps = Taps::open(&mut model).await?.and(outputs);
         let config = driver.config();
         let mut resources = Resources::of_run(&driver.paths, &config, id, &name);
         let domain_dir = driver.paths.domain_dir(id, &name);
@@ -201,14 +205,23 @@ impl Owner {
             descriptors: provided.named,
         };
         let line = command::build(&model, &caps, &context)?;
-        let started = Spawn {
-            program: line,
+        let mut environment = command::environment(&domain_dir);
+        environment.extend(line.environment);
+        let header = log_file::header(&environment, &line.binary, &line.arguments);
+        let log = driver.open_log(logd.as_ref(), &name, header).await?;
+        let program = Program {
+            binary: line.binary,
+            arguments: line.arguments,
+            environment,
             descriptors: provided.descriptors,
-            domain_dir,
-            log: driver.paths.log_file(&name),
+            identity: driver.identity,
         };
-        let identity = driver.identity;
-        let (process, log) = driver.blocking(move || started.spawn(identity)).await?;
+        let (process, log) = driver
+            .blocking(move || {
+                let process = program.spawn(&log)?;
+                Ok((Arc::new(process), log))
+            })
+            .await?;
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
         let starting = status::Snapshot {
@@ -241,15 +254,17 @@ impl Owner {
                 Err(err) => {
                     // A closed monitor mostly means that QEMU is just ending; its words come with its end.
                     let _ = tokio::time::timeout(Duration::from_secs(2), process.ended()).await;
-                    return Err(refused(&name, &log, &err.to_string()));
+                    return Err(refused(&name, &log, &err.to_string()).await);
                 }
             },
-            () = process.ended() => return Err(refused(&name, &log, "it ended before its monitor answered")),
+            () = process.ended() => {
+                return Err(refused(&name, &log, "it ended before its monitor answered").await);
+            }
         };
-        provide::learn(&mut model, &monitor).await.map_err(|err| {
-            let said = log.last_words();
-            if said.is_empty() { err } else { err.context(said) }
-        })?;
+        if let Err(err) = provide::learn(&mut model, &monitor).await {
+            let said = log.last_words().await;
+            return Err(if said.is_empty() { err } else { err.context(said) });
+        }
         if let Some(catalogue) = &catalogue {
             processor::learn(&mut model, &monitor, catalogue).await?;
         }
@@ -324,49 +339,21 @@ impl Owner {
     }
 }
 
-fn refused(name: &str, log: &LogFile, otherwise: &str) -> Error {
-    let text = format!("QEMU did not start domain '{name}': {}", words(log, otherwise));
+async fn refused(name: &str, log: &LogFile, otherwise: &str) -> Error {
+    let text = format!(
+        "QEMU did not start domain '{name}': {}",
+        words(log, otherwise).await
+    );
     Error::new(Code::InternalError, ErrorDomain::Qemu, text)
 }
 
 /// QEMU's own words, or ours where it said nothing.
-fn words(log: &LogFile, otherwise: &str) -> String {
-    let said = log.last_words();
+async fn words(log: &LogFile, otherwise: &str) -> String {
+    let said = log.last_words().await;
     if said.is_empty() {
         otherwise.to_owned()
     } else {
         said
-    }
-}
-
-/// What is run, once everything it needs is there.
-struct Spawn {
-    program: command::CommandLine,
-    descriptors: Vec<(OwnedFd, i32)>,
-    domain_dir: PathBuf,
-    log: PathBuf,
-}
-
-impl Spawn {
-    /// Runs it, and holds it: blocks on the disk, inside the runtime.
-    fn spawn(self, identity: Option<(u32, u32)>) -> Result<(Arc<Process>, LogFile)> {
-        let mut environment = command::environment(&self.domain_dir);
-        environment.extend(self.program.environment);
-        let log = LogFile::open(
-            &self.log,
-            &environment,
-            &self.program.binary,
-            &self.program.arguments,
-        )?;
-        let program = Program {
-            binary: self.program.binary,
-            arguments: self.program.arguments,
-            environment,
-            descriptors: self.descriptors,
-            identity,
-        };
-        let process = program.spawn(&log)?;
-        Ok((Arc::new(process), log))
     }
 }
 

@@ -64,6 +64,12 @@ impl Taps {
         Ok(taps)
     }
 
+    /// The same with other devices' descriptors.
+    pub(super) fn and(mut self, others: Vec<(String, Role, Vec<OwnedFd>)>) -> Self {
+        self.opened.extend(others);
+        self
+    }
+
     /// Whether the interface of that name has its tap.
     pub(super) fn has(&self, alias: &str) -> bool {
         self.opened.iter().any(|(of, ..)| of == alias)
