@@ -8,7 +8,10 @@ fn uefi(name: &str, os: &str) -> String {
         .replace("<os>", "<os firmware='efi'>")
         .replace("machine='pc'", "machine='q35'")
         .replace("</os>", &format!("{os}</os>"))
-        .replace("<memory unit='MiB'>32</memory>", "<memory unit='MiB'>128</memory>")
+        .replace(
+            "<memory unit='MiB'>32</memory>",
+            "<memory unit='MiB'>128</memory>",
+        )
 }
 
 #[test]
@@ -53,7 +56,10 @@ fn firmware_is_chosen_written_down_and_kept() {
     instance.define("sealed", &uefi("sealed", "<loader secure='yes'/>"));
     let document = instance.virsh(&["dumpxml", "sealed"]);
     assert!(document.contains("<smm state='on'/>"), "{document}");
-    assert!(document.contains("<feature enabled='yes' name='secure-boot'/>"), "{document}");
+    assert!(
+        document.contains("<feature enabled='yes' name='secure-boot'/>"),
+        "{document}"
+    );
     instance.virsh(&["start", "sealed", "--paused"]);
     instance.virsh(&["destroy", "sealed"]);
     instance.virsh(&["undefine", "sealed", "--nvram"]);
@@ -66,7 +72,10 @@ fn firmware_that_nobody_has_is_refused() {
     for (os, text) in [
         ("<loader format='qcow2'/>", "Unable to find 'efi' firmware"),
         ("<loader readonly='no'/>", "Unable to find 'efi' firmware"),
-        ("<loader stateless='yes'/><nvram>/x</nvram>", "NVRAM is not permitted"),
+        (
+            "<loader stateless='yes'/><nvram>/x</nvram>",
+            "NVRAM is not permitted",
+        ),
     ] {
         let file = instance.file("refused.xml", &uefi("refused", os));
         let refused = instance.virsh_fails(&["define", &file]);

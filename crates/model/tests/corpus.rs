@@ -15,7 +15,7 @@ fn corpus() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// A tree as text: attributes in order of their names, white space around text gone.
+/// A tree as text, white space around text gone.
 fn canonical(node: Node<'_, '_>, into: &mut String) {
     if node.is_text() {
         into.push_str(node.text().unwrap_or_default().trim());
@@ -29,8 +29,7 @@ fn canonical(node: Node<'_, '_>, into: &mut String) {
     into.push_str(name.namespace().unwrap_or_default());
     into.push('|');
     into.push_str(name.name());
-    let attributes: BTreeSet<(&str, &str)> = node.attributes().map(|one| (one.name(), one.value())).collect();
-    for (name, value) in attributes {
+    for (name, value) in node.attributes().map(|one| (one.name(), one.value())) {
         into.push_str(&format!(" {name}={value:?}"));
     }
     into.push('>');

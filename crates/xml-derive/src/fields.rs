@@ -50,6 +50,14 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<Tokens> {
         claims,
         present,
     } = bodies;
+    let write_attributes = match &options.leading {
+        None => write_attributes,
+        Some(names) => {
+            let names = names.value();
+            let names = names.split_whitespace();
+            quote!(writer.leading(&[#(#names),*], |writer| { #write_attributes });)
+        }
+    };
     let present = present.map(|present| {
         quote! {
             fn present(node: ::xml::Node<'_>) -> bool {

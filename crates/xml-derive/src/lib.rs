@@ -38,7 +38,8 @@ pub fn derive_fields(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// As `Fields`, and the name as a document's root: `#[xml(element = "disk")]`.
+/// As `Fields`, and the name as a document's root: `#[xml(element = "disk")]`. Attributes are written in the order of the
+/// fields, but for those that `leading = "type device"` puts first.
 #[proc_macro_derive(Element, attributes(xml))]
 pub fn derive_element(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -11,6 +11,8 @@ pub(crate) struct TypeOptions {
     pub(crate) element: Option<LitStr>,
     pub(crate) tag: Option<LitStr>,
     pub(crate) default: Option<LitStr>,
+    /// Names of attributes that are written first, separated by blanks.
+    pub(crate) leading: Option<LitStr>,
     pub(crate) namespaces: Namespaces,
 }
 
@@ -28,6 +30,8 @@ impl TypeOptions {
                     options.tag = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("default") {
                     options.default = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("leading") {
+                    options.leading = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("namespace") {
                     meta.parse_nested_meta(|namespace| {
                         let prefix = namespace.path.require_ident()?.to_string();
@@ -35,8 +39,9 @@ impl TypeOptions {
                         Ok(())
                     })?;
                 } else {
-                    return Err(meta
-                        .error("a type says `element`, `tag`, `default` or `namespace(prefix = \"uri\")`"));
+                    return Err(meta.error(
+                        "a type says `element`, `tag`, `default`, `leading` or `namespace(prefix = \"uri\")`",
+                    ));
                 }
                 Ok(())
             })?;

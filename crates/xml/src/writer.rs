@@ -79,6 +79,27 @@ impl Writer {
         }
     }
 
+    /// What `body` writes of attributes, those of `names` first, in that order.
+    pub fn leading(&mut self, names: &[&str], body: impl FnOnce(&mut Self)) {
+        let start = self.out.len();
+        body(self);
+        let written = self.out.split_off(start);
+        // A value has no quote in it.
+        let mut attributes: Vec<&str> = written.split_inclusive("' ").collect();
+        let place = |attribute: &str| {
+            let name = attribute.trim_start().split('=').next().unwrap_or_default();
+            names
+                .iter()
+                .position(|leading| *leading == name)
+                .unwrap_or(names.len())
+        };
+        attributes.sort_by_key(|attribute| place(attribute));
+        for attribute in attributes {
+            self.out.push(' ');
+            self.out.push_str(attribute.trim_matches(' '));
+        }
+    }
+
     /// An attribute of the element just opened.
     pub fn value_attribute<T: Value>(&mut self, name: &str, value: &T) {
         self.attribute(name, &value.format());

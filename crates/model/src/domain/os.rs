@@ -149,7 +149,7 @@ pub enum FirmwareFormat {
 
 /// The firmware's variables: a path, or a source as of a disk.
 #[derive(Debug, Clone, PartialEq, Default, Element)]
-#[xml(element = "nvram")]
+#[xml(element = "nvram", leading = "template templateFormat type")]
 pub struct Nvram {
     /// What a missing variable store is copied from.
     #[xml(attr)]

@@ -111,7 +111,7 @@ pub struct ParallelTarget {
 
 /// A console; the first one of a full-virtualised guest is its first serial port under another name.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "console")]
+#[xml(element = "console", leading = "type")]
 pub struct Console {
     /// Live documents: the pseudo terminal's path, as old clients look for it.
     #[xml(attr)]

@@ -9,7 +9,7 @@ use super::size::Kibibytes;
 
 /// A controller; its kind decides which models and options there are.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "controller")]
+#[xml(element = "controller", leading = "type index")]
 pub struct Controller {
     #[xml(flatten)]
     pub kind: ControllerKind,

@@ -12,7 +12,7 @@ use super::size::Bytes;
 
 /// A disk, CD-ROM or floppy drive, or a passed-through LUN.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "disk")]
+#[xml(element = "disk", leading = "type")]
 pub struct Disk {
     #[xml(attr, default)]
     pub device: DiskDevice,

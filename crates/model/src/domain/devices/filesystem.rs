@@ -9,7 +9,7 @@ use super::size::Bytes;
 
 /// A shared file system.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "filesystem")]
+#[xml(element = "filesystem", leading = "type")]
 pub struct Filesystem {
     #[xml(attr)]
     pub accessmode: Option<FsAccessMode>,

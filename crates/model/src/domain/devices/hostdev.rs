@@ -13,7 +13,7 @@ use crate::Uuid;
 
 /// A passed-through device, or (containers) a device node or interface of the host.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "hostdev")]
+#[xml(element = "hostdev", leading = "mode type")]
 pub struct Hostdev {
     #[xml(attr, default)]
     pub mode: HostdevMode,

@@ -18,7 +18,7 @@ use crate::Mac;
 
 /// A network card.
 #[derive(Debug, Clone, PartialEq, Element)]
-#[xml(element = "interface")]
+#[xml(element = "interface", leading = "type")]
 pub struct Interface {
     /// Passed-through cards: taken from the host's driver and given back.
     #[xml(attr)]

@@ -13,7 +13,7 @@ fn round_trip(text: &str) {
 #[test]
 fn a_disk_keeps_its_chain_and_its_end() {
     round_trip(
-        "<disk device='disk' type='network'>
+        "<disk type='network' device='disk'>
           <driver name='qemu' type='qcow2' cache='none'><metadata_cache><max_size unit='bytes'>3072</max_size></metadata_cache></driver>
           <source protocol='nbd' name='x' tls='yes' tlsHostname='h'>
             <host name='x' port='10809'/>
@@ -40,7 +40,7 @@ fn a_disk_keeps_its_chain_and_its_end() {
 #[test]
 fn a_network_card_keeps_the_order_of_its_parts() {
     round_trip(
-        "<interface trustGuestRxFilters='yes' type='bridge'>
+        "<interface type='bridge' trustGuestRxFilters='yes'>
           <mac address='52:54:00:00:00:01'/>
           <source bridge='br0'/>
           <vlan><tag id='4' nativeMode='tagged'/></vlan>

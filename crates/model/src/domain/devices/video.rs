@@ -19,7 +19,7 @@ pub struct Video {
 
 /// Options of the card's own device.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
-#[xml(element = "driver")]
+#[xml(element = "driver", leading = "iommu ats packed page_per_vq")]
 pub struct VideoDriver {
     #[xml(attr)]
     pub name: Option<VideoDriverName>,
