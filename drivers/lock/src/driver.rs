@@ -9,7 +9,7 @@ use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
 use rpc::Session;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 /// The lock driver of one instance.
@@ -19,6 +19,8 @@ pub struct Driver {
     pub(crate) spaces: Spaces,
     /// Clients who have said anything, by number.
     clients: Mutex<BTreeMap<u64, Weak<Session>>>,
+    /// Processes whose end is waited for.
+    watched: Mutex<BTreeSet<u32>>,
     /// What clients had said to the program before in this process.
     known_before: Mutex<BTreeMap<u64, Known>>,
 }
@@ -40,26 +42,35 @@ impl Driver {
                 if let Some(process) = process {
                     process.end().await;
                 }
-                match driver.spaces.release_all(pid).await {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(pid, count, "the leases of a process that ended are free"),
-                    Err(failure) => tracing::error!(pid, %failure, "leases were not given up"),
-                }
+                driver.free(pid).await;
             });
         });
     }
 
-    /// Gives up every lease of a process when it ends: its connection may not have survived the restart.
-    fn release_after(self: &Arc<Self>, pid: u32) {
+    /// Gives up every lease of a process when it ends, for one that has no connection of its own (any more): others may
+    /// speak for it, and a crash of this daemon ends every connection.
+    pub(crate) fn watch(self: &Arc<Self>, pid: u32) {
+        if !self.watched.lock().insert(pid) {
+            return;
+        }
+        let Some(process) = Process::hold(pid) else {
+            self.watched.lock().remove(&pid);
+            return;
+        };
         let driver = Arc::clone(self);
         tokio::spawn(async move {
-            if let Some(process) = Process::hold(pid) {
-                process.ended().await;
-            }
-            if let Err(failure) = driver.spaces.release_all(pid).await {
-                tracing::error!(pid, %failure, "leases were not given up");
-            }
+            process.ended().await;
+            driver.watched.lock().remove(&pid);
+            driver.free(pid).await;
         });
+    }
+
+    async fn free(&self, pid: u32) {
+        match self.spaces.release_all(pid).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(pid, count, "the leases of a process that ended are free"),
+            Err(failure) => tracing::error!(pid, %failure, "leases were not given up"),
+        }
     }
 
     /// Has to know of this client in a restart.
@@ -97,15 +108,15 @@ impl daemon::Driver for Driver {
         let driver = Arc::new(Self {
             spaces: Spaces::new(),
             clients: Mutex::default(),
+            watched: Mutex::default(),
             known_before: Mutex::default(),
         });
         if let Some(handover) = instance.take_handover() {
             let notes: Notes =
                 serde_json::from_str(&handover.notes).map_err(|failure| unreadable(&failure))?;
             driver.spaces.resume(notes.spaces, handover.descriptors);
-            let holders = notes.clients.values().filter(|known| known.is_holder);
-            for owner in holders.filter_map(|known| known.owner.as_ref()) {
-                driver.release_after(owner.pid);
+            for pid in driver.spaces.owners() {
+                driver.watch(pid);
             }
             *driver.known_before.lock() = notes.clients;
         }

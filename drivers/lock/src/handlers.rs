@@ -102,6 +102,7 @@ async fn acquire_resource(call: Call, args: wire::AcquireResourceArgs) -> Result
     const SHARED: u32 = 1;
     const AUTOCREATE: u32 = 2;
     call_flags::check(Domain::Rpc, "acquire_resource", args.flags, SHARED | AUTOCREATE)?;
+    let known = known(&call)?;
     let owner = owner(&call)?;
     let wanted = Wanted {
         shared: args.flags & SHARED != 0,
@@ -110,9 +111,12 @@ async fn acquire_resource(call: Call, args: wire::AcquireResourceArgs) -> Result
     let session = call.session.clone();
     let what = (args.path.as_str(), args.name.as_str());
     let spaces = &call.driver.spaces;
-    spaces
-        .acquire(what, &owner, wanted, || !session.is_closed())
-        .await
+    let acquired = spaces.acquire(what, &owner, wanted, || !session.is_closed());
+    acquired.await?;
+    if !known.is_holder {
+        call.driver.watch(owner.pid);
+    }
+    Ok(())
 }
 
 async fn release_resource(call: Call, args: wire::ReleaseResourceArgs) -> Result<()> {

@@ -7,7 +7,7 @@ use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
 use protocol::Priority;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -86,6 +86,18 @@ impl Spaces {
     /// Whether anybody holds anything.
     pub(crate) fn any(&self) -> bool {
         self.state.lock().spaces.values().any(|space| !space.is_empty())
+    }
+
+    /// The processes that hold anything.
+    pub(crate) fn owners(&self) -> BTreeSet<u32> {
+        let state = self.state.lock();
+        let held = state.spaces.values().flat_map(BTreeMap::values);
+        held.filter_map(|entry| match entry {
+            Entry::Held(held) => Some(held.note.owners.iter().map(|owner| owner.pid)),
+            Entry::Pending => None,
+        })
+        .flatten()
+        .collect()
     }
 
     /// Makes a folder of leases known, and makes the folder.
@@ -183,7 +195,7 @@ impl Spaces {
         let file = locked.await?.map_err(|refusal| match refusal {
             Refusal::Elsewhere => busy(
                 name,
-                "by a process that is not this daemon's, here or on another host",
+                "under another name, or by a process that this daemon does not know, here or on another host",
             ),
             Refusal::System(failure) if wanted.autocreate => unable("open/create resource", &path, &failure),
             Refusal::System(failure) => unable("open resource", &path, &failure),
