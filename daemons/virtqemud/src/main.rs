@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    daemon::run::<driver_qemu::Driver>()
+    driver_qemu::become_guest().unwrap_or_else(daemon::run::<driver_qemu::Driver>)
 }

@@ -49,8 +49,9 @@ schema! {
         stdio_handler: Option<StdioHandler> = None,
         /// Whether memory of guests goes into core dumps of QEMU.
         dump_guest_core: bool = false,
-        /// The lock manager: "nop". Others are not built in.
-        lock_manager: NopOnly = NopOnly,
+        /// The lock manager: "lockd" leases guests' disks through virtlockd, as `qemu-lockd.conf` says; "nop" leases
+        /// nothing.
+        lock_manager: LockManager = LockManager::Nop,
         /// How many calls may wait for one guest, where that is fewer than the daemon allows anyway; 0 for no such limit.
         max_queued: u32 = 0,
         /// The program that connects a guest to a bridge for a daemon that may not do it itself.
@@ -132,6 +133,26 @@ impl FromValue for StdioHandler {
     }
 }
 
+/// Who keeps two guests from writing to one disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockManager {
+    /// Nobody.
+    Nop,
+    /// virtlockd.
+    Lockd,
+}
+
+impl FromValue for LockManager {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match String::from_value(value)?.as_str() {
+            "nop" => Ok(Self::Nop),
+            "lockd" => Ok(Self::Lockd),
+            "sanlock" => Err("\"sanlock\" is not built into this version; set \"lockd\"".to_owned()),
+            other => Err(format!("\"lockd\" or \"nop\" is wanted, not '{other}'")),
+        }
+    }
+}
+
 macro_rules! only {
     ($($(#[$doc:meta])* $name:ident: $list:expr, $reason:literal;)*) => {$(
         $(#[$doc])*
@@ -154,8 +175,6 @@ macro_rules! only {
 only! {
     /// The security drivers there are: none.
     NoneOnly: ["none"], "set \"none\" only if guests need no confinement beyond their user";
-    /// The lock managers there are: none.
-    NopOnly: ["nop"], "set \"nop\" only if no other host starts the same guests";
     /// A list that may only be empty.
     EmptyOnly: [], "remove it";
 }
@@ -204,6 +223,8 @@ mod tests {
         let refused = read("\nsecurity_driver = \"selinux\"\n").unwrap_err().to_string();
         assert!(refused.contains(":2: security_driver: \"selinux\""), "{refused}");
         assert!(read("security_driver = [ \"none\" ]\nlock_manager = \"nop\"\n").is_ok());
+        assert!(read("lock_manager = \"lockd\"\n").is_ok());
+        assert!(read("lock_manager = \"sanlock\"\n").is_err());
         assert!(read("stdio_handler = \"pipe\"\n").is_err());
         let handler = |text: &str| read(text).unwrap().values.stdio_handler;
         assert_eq!(handler("stdio_handler = \"logd\"\n"), Some(StdioHandler::Logd));

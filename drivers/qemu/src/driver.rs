@@ -2,12 +2,13 @@
 
 use crate::binary::{BinaryCache, BinaryCaps, orphans};
 use crate::capabilities::{Capabilities, SecurityModel};
-use crate::config::QemuConfig;
+use crate::config::{LockManager, QemuConfig};
 use crate::console::Consoles;
 use crate::domain::{Domain, Mark};
 use crate::events::Hub;
 use crate::handlers;
 use crate::images::Reader;
+use crate::leases::LockdConfig;
 use crate::lifecycle::provide::GraphicsPorts;
 use crate::paths::Paths;
 use crate::prepare::Facts;
@@ -41,6 +42,8 @@ pub struct Driver {
     config: ArcSwap<QemuConfig>,
     /// The user and group guests run as, where not the daemon's own.
     pub(crate) identity: Option<(u32, u32)>,
+    /// What guests lease, where there is a lock manager; as read when the driver was opened.
+    pub(crate) lockd: Option<LockdConfig>,
     /// Ports of graphics servers.
     pub(crate) ports: GraphicsPorts,
     /// Who reads disk images.
@@ -216,6 +219,7 @@ impl daemon::Driver for Driver {
         let host = Host::local();
         let config = Arc::new(read_config(&layout)?);
         let identity = identity(&layout, &config)?;
+        let lockd = read_lockd_config(&layout, &config)?;
         let paths = Arc::new(Paths::new(&layout));
         for (folder, mode) in paths.folders() {
             daemon::durable::create_folder(&folder, mode).map_err(|err| {
@@ -260,6 +264,7 @@ impl daemon::Driver for Driver {
             ports: GraphicsPorts::new(&config),
             config: ArcSwap::new(config),
             identity,
+            lockd,
             paths,
             images: Reader::default(),
             consoles: Consoles::default(),
@@ -304,6 +309,9 @@ impl daemon::Driver for Driver {
         if identity(&self.layout, &config)? != self.identity {
             tracing::warn!("qemu.conf: user and group hold for guests after this daemon's next start");
         }
+        if read_lockd_config(&self.layout, &config)? != self.lockd {
+            tracing::warn!("lock_manager and qemu-lockd.conf hold for guests after this daemon's next start");
+        }
         self.ports.change(&config);
         self.config.store(Arc::new(config));
         Ok(())
@@ -329,6 +337,16 @@ fn read_config(layout: &Layout) -> Result<QemuConfig> {
         tracing::warn!("{warning}");
     }
     Ok(loaded.values)
+}
+
+/// Reads `qemu-lockd.conf`, where it counts.
+fn read_lockd_config(layout: &Layout, config: &QemuConfig) -> Result<Option<LockdConfig>> {
+    if config.lock_manager == LockManager::Nop {
+        return Ok(None);
+    }
+    let loaded = Loaded::<LockdConfig>::file(&layout.config_file("qemu-lockd"))
+        .map_err(|err| Error::new(Code::ConfSyntax, ErrorDomain::Conf, err.to_string()).caused_by(err))?;
+    Ok(Some(loaded.values))
 }
 
 /// The user and group of guests, where they are not the daemon's own.

@@ -13,6 +13,7 @@ mod events;
 mod flags;
 mod handlers;
 mod images;
+mod leases;
 mod lifecycle;
 mod paths;
 mod ports;
@@ -23,3 +24,4 @@ mod registry;
 mod stats;
 
 pub use driver::Driver;
+pub use leases::launcher::become_guest;

@@ -1,6 +1,7 @@
 //! What is behind a running domain, for its owner only.
 
 use super::{Live, Process};
+use crate::leases::Leases;
 use crate::lifecycle::Resources;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -15,6 +16,8 @@ pub(crate) struct Guest {
     pub link: Link,
     /// What it occupies on the host.
     pub resources: Resources,
+    /// What it leases, where there was a lock manager at its start.
+    pub leases: Option<Leases>,
     /// Whether the next shutdown of the guest is a reboot somebody here asked for.
     pub reboot: bool,
     /// The session that takes it down when it ends (`VIR_DOMAIN_START_AUTODESTROY`).

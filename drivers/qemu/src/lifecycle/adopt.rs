@@ -11,6 +11,7 @@ use crate::domain::{
     Shutoff, State, process,
 };
 use crate::events::{Event, Lifecycle, Resumed, Stopped, Suspended};
+use crate::leases::Leases;
 use arc_swap::ArcSwap;
 use error::Result;
 use futures_util::FutureExt;
@@ -143,6 +144,9 @@ impl Driver {
             live: Arc::clone(&live),
             link: Link::Connecting(connect.boxed().into()),
             resources,
+            leases: status
+                .lock
+                .map(|lock| Leases::new(lock.leases, lock.held.is_yes())),
             reboot: false,
             bound_to: None,
         };
@@ -179,6 +183,7 @@ impl Owner {
         let run = self.domain.state().run;
         match (run, status.running) {
             (RunState::Paused(_), true) => {
+                self.lease_or_stop().await?;
                 self.enter(
                     RunState::Running(Running::Unpaused),
                     Lifecycle::Resumed(Resumed::Unpaused),

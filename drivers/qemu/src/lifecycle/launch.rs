@@ -2,10 +2,12 @@
 
 use super::log_file::LogFile;
 use crate::domain::Process;
+use crate::leases::launcher::{self, Launch};
 use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use process_wrap::std::{CommandWrap, ProcessSession};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -34,6 +36,40 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn spawn(self, log: &LogFile) -> Result<Process> {
+        self.start(log, None)
+    }
+
+    /// The same, with leases that the process acquires before it becomes the program. Blocks until it has.
+    ///
+    /// # Errors
+    /// [`Code::ResourceBusy`] with who has one of them, or when it cannot be started.
+    pub(crate) fn spawn_with_leases(self, log: &LogFile, launch: &Launch) -> Result<Process> {
+        let failed = |err: std::io::Error| {
+            let text = format!("cannot prepare the process that acquires leases: {err}");
+            Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
+        };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        let mut arguments = vec![self.binary.display().to_string()];
+        arguments.extend(self.arguments);
+        let launcher = Self {
+            binary: "/proc/self/exe".into(),
+            arguments,
+            // It takes the guest's user when it becomes the guest's.
+            identity: None,
+            ..self
+        };
+        let process = launcher.start(log, Some(theirs.into()))?;
+        launch.tell(ours).inspect_err(|_| {
+            // It ends by itself, unless it is stuck.
+            if let Err(err) = process.signal(rustix::process::Signal::KILL) {
+                tracing::warn!(pid = process.pid(), %err, "a process that should acquire leases cannot be ended");
+            }
+        })?;
+        Ok(process)
+    }
+
+    /// Starts it; with a connection as its standard input it is the process that acquires leases.
+    fn start(self, log: &LogFile, leasing: Option<OwnedFd>) -> Result<Process> {
         let binary = self.binary.display().to_string();
         let failed = |err: std::io::Error| {
             Error::new(
@@ -52,6 +88,9 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(log.handle().map_err(failed)?)
             .stderr(log.handle().map_err(failed)?);
+        if let Some(connection) = leasing {
+            command.arg0(launcher::NAME).stdin(connection);
+        }
         if let Some((user, group)) = self.identity {
             command.uid(user).gid(group);
         }

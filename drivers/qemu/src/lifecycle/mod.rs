@@ -5,6 +5,7 @@
 mod adopt;
 mod end;
 pub(crate) mod launch;
+mod leasing;
 mod limits;
 pub(crate) mod log_file;
 mod logd;

@@ -39,6 +39,7 @@ impl Owner {
                 .await;
             }
             "RESUME" if !is_running => {
+                self.lease_or_stop().await?;
                 self.enter(
                     RunState::Running(Running::Unpaused),
                     Lifecycle::Resumed(Resumed::Unpaused),
@@ -254,6 +255,9 @@ impl Owner {
     /// Publishes a new state and tells everybody.
     pub(crate) async fn enter(&self, run: RunState, lifecycle: Lifecycle) {
         self.publish(|state| state.run = run);
+        if matches!(run, RunState::Paused(_)) {
+            self.give_leases().await;
+        }
         self.save_status().await;
         self.tell(Event::Lifecycle(lifecycle));
     }

@@ -39,7 +39,12 @@ impl Owner {
             RunState::Running(_) => return Err(invalid("domain is already running")),
             _ => {}
         }
-        live.monitor()?.cont(COMMAND_WAIT).await.map_err(monitor_error)?;
+        let monitor = live.monitor()?;
+        self.take_leases().await?;
+        if let Err(err) = monitor.cont(COMMAND_WAIT).await {
+            self.give_leases().await;
+            return Err(monitor_error(err));
+        }
         self.enter(
             RunState::Running(Running::Unpaused),
             Lifecycle::Resumed(Resumed::Unpaused),

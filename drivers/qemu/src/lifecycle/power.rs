@@ -115,6 +115,7 @@ impl Owner {
         let state = self.domain.state();
         let monitor = state.running()?.monitor()?;
         monitor.system_reset(COMMAND_WAIT).await.map_err(monitor_error)?;
+        self.take_leases().await?;
         monitor.cont(COMMAND_WAIT).await.map_err(monitor_error)?;
         if !matches!(state.run, RunState::Running(_)) {
             self.enter(

@@ -115,6 +115,7 @@ pub(crate) fn before_start(
         pid: None,
         monitor: &ground.monitor,
         helpers: &resources.helper_pids(),
+        leases: None,
         origin: &ground.origin.text,
         document: &model.to_xml(),
     };

@@ -19,6 +19,7 @@ use crate::domain::{
 };
 use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
 use crate::images;
+use crate::leases::launcher::Launch;
 use crate::paths::monitor_socket;
 use crate::prepare;
 use arc_swap::ArcSwap;
@@ -143,6 +144,7 @@ impl Owner {
         });
         let mut model = looking.await?;
         prepare::number(&mut model);
+        let leases = driver.leases_for(&model, !options.paused)?;
         let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
         let outputs = match &logd {
             Some(logd) => logd.outputs(&model).await?,
@@ -216,10 +218,25 @@ impl Owner {
             descriptors: provided.descriptors,
             identity: driver.identity,
         };
+        let launch = leases.as_ref().map(|leases| Launch {
+            socket: driver.lockd_socket(),
+            uuid: self.domain.uuid.into_bytes(),
+            name: name.to_string(),
+            id: u32::try_from(id).unwrap_or_default(),
+            leases: if leases.held() {
+                leases.list.clone()
+            } else {
+                Vec::new()
+            },
+            identity: driver.identity,
+        });
         let (process, log) = driver
             .blocking(move || {
-                let process = program.spawn(&log)?;
-                Ok((Arc::new(process), log))
+                let process = match &launch {
+                    Some(launch) => program.spawn_with_leases(&log, launch),
+                    None => program.spawn(&log),
+                };
+                Ok((Arc::new(process?), log))
             })
             .await?;
         // From here on a failure has to end the process too.
@@ -229,6 +246,7 @@ impl Owner {
             pid: Some(process.pid()),
             monitor: &monitor_path,
             helpers: &resources.helper_pids(),
+            leases: leases.as_ref(),
             origin: &origin.text,
             document: &model.to_xml(),
         }
@@ -286,6 +304,7 @@ impl Owner {
             live,
             link: Link::Open(events),
             resources,
+            leases,
             reboot: false,
             bound_to: options.bound_to,
         };
@@ -331,7 +350,8 @@ impl Owner {
             .as_ref()
             .map(|guest| guest.resources.helper_pids())
             .unwrap_or_default();
-        let text = status::of(live, state.run, &live.monitor_path, &helpers);
+        let leases = self.guest.as_ref().and_then(|guest| guest.leases.as_ref());
+        let text = status::of(live, state.run, &live.monitor_path, &helpers, leases);
         let path = self.driver.paths.status(&state.name);
         if let Err(err) = self.driver.blocking(move || status::write(&path, &text)).await {
             tracing::error!(domain = %state.name, %err, "a guest's status was not written");

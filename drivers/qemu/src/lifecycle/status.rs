@@ -4,6 +4,7 @@
 //! <domstatus state='running' reason='booted' pid='4711'>
 //!   <monitor path='…/domain-3-web/monitor.sock' type='unix'/>
 //!   <helper pid='4712' name='swtpm'/>
+//!   <lock manager='lockd' held='yes'><lease name='/…/disk'/></lock>
 //!   <origin>…the definition it was started from…</origin>
 //!   <domain type='qemu' id='3'>…</domain>
 //! </domstatus>
@@ -12,10 +13,11 @@
 //! where a boot wipes it, so it is replaced whole but not forced to the disk.
 
 use crate::domain::{Live, RunState};
+use crate::leases::{Lease, Leases};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use std::io::Write;
 use std::path::Path;
-use xml::Element;
+use xml::{Element, YesNo};
 
 /// What is read back.
 #[derive(Debug, Clone, PartialEq, Element)]
@@ -36,6 +38,9 @@ pub(crate) struct Status {
     /// Processes beside QEMU.
     #[xml(children = "helper")]
     pub helpers: Vec<Helper>,
+    /// What it leases.
+    #[xml(child)]
+    pub lock: Option<Lock>,
     /// What it was started from, without what was chosen at start.
     #[xml(child)]
     pub origin: Origin,
@@ -65,6 +70,31 @@ pub(crate) struct Helper {
     pub pid: u32,
 }
 
+/// What a guest leases.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "lock")]
+pub(crate) struct Lock {
+    /// The lock manager: `lockd`.
+    #[xml(attr)]
+    pub manager: String,
+    /// Whether it has its leases now.
+    #[xml(attr)]
+    pub held: YesNo,
+    /// The leases.
+    #[xml(children = "lease")]
+    pub leases: Vec<Lease>,
+}
+
+impl Lock {
+    fn of(leases: &Leases) -> Self {
+        Self {
+            manager: "lockd".to_owned(),
+            held: if leases.held() { YesNo::Yes } else { YesNo::No },
+            leases: leases.list.clone(),
+        }
+    }
+}
+
 /// The document a guest was started from.
 #[derive(Debug, Clone, PartialEq, Element)]
 #[xml(element = "origin")]
@@ -85,6 +115,8 @@ pub(crate) struct Snapshot<'a> {
     pub monitor: &'a Path,
     /// Processes beside QEMU.
     pub helpers: &'a [i32],
+    /// What it leases.
+    pub leases: Option<&'a Leases>,
     /// The document it was started from.
     pub origin: &'a str,
     /// The live document.
@@ -107,6 +139,9 @@ impl Snapshot<'_> {
         }));
         for pid in self.helpers {
             text.push_str(&format!("<helper pid='{pid}'/>\n"));
+        }
+        if let Some(leases) = self.leases {
+            text.push_str(&xml::to_string(&Lock::of(leases)));
         }
         text.push_str("<origin>\n");
         text.push_str(self.origin);
@@ -144,12 +179,19 @@ impl Status {
 }
 
 /// The document of a running guest as it is now.
-pub(crate) fn of(live: &Live, run: RunState, monitor: &Path, helpers: &[i32]) -> String {
+pub(crate) fn of(
+    live: &Live,
+    run: RunState,
+    monitor: &Path,
+    helpers: &[i32],
+    leases: Option<&Leases>,
+) -> String {
     Snapshot {
         run,
         pid: Some(live.process.pid()),
         monitor,
         helpers,
+        leases,
         origin: &live.origin.text,
         document: &live.document.text,
     }
