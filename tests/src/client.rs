@@ -42,3 +42,27 @@ pub fn python(script: &str, arguments: &[&str]) -> Outcome {
             .args(arguments),
     )
 }
+
+/// Runs `virsh console` under a terminal of its own, types `input` when the guest's shell is there, and gives what was
+/// shown.
+///
+/// # Panics
+/// When it cannot be run.
+pub fn console(uri: &str, name: &str, input: &str, until: &str) -> String {
+    let script = format!(
+        "import pty, os, sys, select, time\n\
+         pid, fd = pty.fork()\n\
+         if pid == 0:\n    os.execvp('virsh', ['virsh', '-c', {:?}, 'console', {name:?}])\n\
+         seen = b''; typed = False; end = time.time() + 60\n\
+         while time.time() < end:\n\
+         \x20   ready, _, _ = select.select([fd], [], [], 1)\n\
+         \x20   if ready:\n\
+         \x20       try:\n            seen += os.read(fd, 4096)\n        except OSError:\n            break\n\
+         \x20   elif not typed:\n        os.write(fd, b'\\n')\n\
+         \x20   if not typed and b'guest# ' in seen:\n        os.write(fd, {input:?}.encode() + b'\\n'); typed = True\n\
+         \x20   if typed and {until:?}.encode() in seen:\n        break\n\
+         os.write(fd, b'\\x1d'); sys.stdout.write(seen.decode('utf-8', 'replace'))\n",
+        uri
+    );
+    python(&script.replace("\\x20", " "), &[]).stdout
+}

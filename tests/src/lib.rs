@@ -15,7 +15,7 @@ mod instance;
 mod sequence;
 mod user;
 
-pub use client::{Outcome, python};
+pub use client::{Outcome, console, python};
 pub use daemon::Daemon;
 pub use guest::{
     chatty_guest, disk, guest_with_agent, idle_domain, qemu_img, qemu_img_with, stand_in_domain, tiny_guest,
@@ -34,4 +34,13 @@ use std::time::Duration;
 pub fn wait_for<T>(name: &str, mut what: impl FnMut() -> Option<T>) -> T {
     let found = private_instance::wait_until(name, Duration::from_millis(20), || Ok(what()));
     found.unwrap_or_else(|err| panic!("{err}"))
+}
+
+/// A TCP port of the loopback address that nobody listens on.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
 }

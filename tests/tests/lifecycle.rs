@@ -1,28 +1,8 @@
 //! A guest's life through stock virsh.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, idle_domain, tiny_guest, wait_for};
+use end_to_end::{Instance, console, idle_domain, tiny_guest, wait_for};
 use std::process::{Command, Stdio};
-
-/// Runs virsh under a terminal of its own, types `input` when the guest's shell is there, and gives what was shown.
-fn console(instance: &Instance, name: &str, input: &str, until: &str) -> String {
-    let script = format!(
-        "import pty, os, sys, select, time\n\
-         pid, fd = pty.fork()\n\
-         if pid == 0:\n    os.execvp('virsh', ['virsh', '-c', {:?}, 'console', {name:?}])\n\
-         seen = b''; typed = False; end = time.time() + 60\n\
-         while time.time() < end:\n\
-         \x20   ready, _, _ = select.select([fd], [], [], 1)\n\
-         \x20   if ready:\n\
-         \x20       try:\n            seen += os.read(fd, 4096)\n        except OSError:\n            break\n\
-         \x20   elif not typed:\n        os.write(fd, b'\\n')\n\
-         \x20   if not typed and b'guest# ' in seen:\n        os.write(fd, {input:?}.encode() + b'\\n'); typed = True\n\
-         \x20   if typed and {until:?}.encode() in seen:\n        break\n\
-         os.write(fd, b'\\x1d'); sys.stdout.write(seen.decode('utf-8', 'replace'))\n",
-        instance.uri()
-    );
-    end_to_end::python(&script.replace("\\x20", " "), &[]).stdout
-}
 
 #[test]
 fn a_linux_guest_boots_is_talked_to_and_shuts_down() {
@@ -33,7 +13,7 @@ fn a_linux_guest_boots_is_talked_to_and_shuts_down() {
         instance.virsh(&["domstate", "--reason", "tiny"]).trim(),
         "running (booted)"
     );
-    let seen = console(&instance, "tiny", "echo $((6*7))-is-said", "42-is-said");
+    let seen = console(&instance.uri(), "tiny", "echo $((6*7))-is-said", "42-is-said");
     assert!(
         seen.contains("42-is-said"),
         "the guest's shell did not answer: {seen}"
@@ -105,7 +85,7 @@ fn a_reboot_goes_through_the_guest_and_keeps_the_process() {
     let instance = Instance::start();
     instance.define("tiny", &tiny_guest(&instance, "tiny"));
     instance.virsh(&["start", "tiny"]);
-    console(&instance, "tiny", "echo up-$((1+1))", "up-2");
+    console(&instance.uri(), "tiny", "echo up-$((1+1))", "up-2");
     let before = instance.guests();
     let mut events = Command::new("virsh")
         .args([

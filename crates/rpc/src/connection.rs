@@ -47,6 +47,9 @@ pub enum CloseReason {
     /// The peer closed it between two packets.
     #[error("the peer closed the connection")]
     Peer,
+    /// The peer is gone with packets unread.
+    #[error("the peer left without reading what was sent to it")]
+    Gone,
     /// This side closed it.
     #[error("closed by this side")]
     Local,
@@ -376,7 +379,7 @@ fn protocol_violation(error: Error) -> CloseReason {
 /// A peer that went away while we wrote is no failure of the system.
 fn broken(error: io::Error) -> CloseReason {
     match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => CloseReason::Peer,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => CloseReason::Gone,
         _ => CloseReason::Io(error),
     }
 }
@@ -463,6 +466,11 @@ impl<I: Inbound> Task<I> {
                     if let Some(pulse) = &mut self.pulse {
                         pulse.heard(Instant::now());
                     }
+                }
+                // TLS without its goodbye, which many peers leave out: packets have borders of their own.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.reader.end()?;
+                    return Err(CloseReason::Peer);
                 }
                 Poll::Ready(Err(error)) => return Err(broken(error)),
                 Poll::Pending => {

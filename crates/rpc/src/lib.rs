@@ -26,4 +26,4 @@ pub use router::{Context, Gate, Handler, Router};
 pub use server::serve;
 pub use session::{Identity, Limits, Session, SessionOptions};
 pub use stream::{Offered, Stream, StreamEvent};
-pub use transport::{ByteStream, Transport, TransportKind};
+pub use transport::{ByteStream, Peer, Transport, TransportKind};

@@ -11,7 +11,7 @@
 //! comes from is not read. So a peer that does not read stops its own other side, as it would without a relay.
 //!
 //! Keepalive belongs to each connection alone. When one ends, the other ends once everything that was passed on is
-//! written; what it brings until then has nobody to go to.
+//! written; what it brings until then has nobody to go to. A client that leaves with answers unread is not waited for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -125,9 +125,13 @@ impl Relay {
         self.far.relay(packet.bytes, packet.fds, &self.lane);
     }
 
-    /// The client is gone.
-    pub(crate) fn finish(&self) {
-        self.far.finish(CloseReason::Local);
+    /// The client is gone. One that had said all it wanted is done what it asked for; one that broke off in the middle
+    /// would not have been heard to its end by the server either.
+    pub(crate) fn finish(&self, reason: &CloseReason) {
+        match reason {
+            CloseReason::Peer => self.far.finish(CloseReason::Local),
+            _ => self.far.close(CloseReason::Local),
+        }
     }
 
     /// Waits for the end of the far connection.
@@ -173,7 +177,7 @@ impl Inbound for Back {
 
     fn closed(&mut self, reason: &CloseReason) {
         match reason {
-            CloseReason::Peer | CloseReason::Local => {
+            CloseReason::Peer | CloseReason::Gone | CloseReason::Local => {
                 tracing::debug!(target: "rpc", %reason, "the server of a relayed client is gone");
             }
             _ => tracing::warn!(target: "rpc", %reason, "the connection to a relayed client's server ended"),

@@ -305,15 +305,16 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
     fn closed(&mut self, reason: &CloseReason) {
         let client = self.session.id();
         match reason {
-            CloseReason::Peer | CloseReason::Local => {
+            CloseReason::Peer | CloseReason::Gone | CloseReason::Local => {
                 tracing::debug!(target: "rpc", client, %reason, "client gone");
             }
             _ => {
-                tracing::warn!(target: "rpc", client, identity = ?self.session.identity(), %reason, "client disconnected")
+                tracing::warn!(target: "rpc", client, identity = ?self.session.identity(), peer = ?self.session.peer().address, %reason,
+                "client disconnected")
             }
         }
         if let Some(relay) = self.session.relayed() {
-            relay.finish();
+            relay.finish(reason);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::connection::{CloseReason, Link};
 use crate::keepalive::Keepalive;
 use crate::packet::{Packet, rpc_error};
 use crate::relay::{Keeps, Relay};
-use crate::transport::{Transport, TransportKind};
+use crate::transport::{Peer, Transport, TransportKind};
 
 /// What one client may use.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +160,11 @@ impl Session {
     /// Who is connected; `None` where the transport cannot tell.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// Who is connected over a network.
+    pub fn peer(&self) -> &Peer {
+        self.link.transport().peer()
     }
 
     /// When it connected.
@@ -310,7 +315,7 @@ impl Session {
         }
         tokio::spawn(serving);
         if let Some(relay) = self.relay.get().filter(|_| self.link.is_closed()) {
-            relay.finish();
+            relay.finish(&CloseReason::Local);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The byte stream under a connection: a UNIX socket, which passes descriptors, or any other.
+//! The byte stream under a connection: a socket of the kernel's, of which UNIX sockets pass descriptors, or any other.
 //!
-//! A UNIX socket may be written from any task at once, without asking the connection's own; that saves a hand-off for each
+//! A socket may be written from any task at once, without asking the connection's own; that saves a hand-off for each
 //! reply. The event loop watches it for reading only: a socket that is also watched for room to write reports each packet
 //! that the peer takes, which would wake this process twice for one call. Only while a write waits for room, a
 //! duplicate of the socket is watched for that. Any other stream (TLS, a tunnel through a child's pipes) is polled by the
@@ -8,6 +8,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,11 +19,11 @@ use rustix::net::{
     SendFlags, Shutdown,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
 use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::net::{TcpStream, UnixStream};
 
-/// A byte stream that is no UNIX socket.
+/// A byte stream that is no socket.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteStream for T {}
@@ -36,39 +37,83 @@ pub enum TransportKind {
     Tls = 2,
 }
 
+/// Who is at the other end of a network connection, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: Option<SocketAddr>,
+    /// The name in its certificate, if that is good.
+    pub certificate_name: Option<String>,
+}
+
 /// The byte stream under a connection.
 pub struct Transport {
     kind: TransportKind,
+    peer: Peer,
     inner: Inner,
 }
 
 enum Inner {
-    Unix(Socket),
+    Socket(Socket),
     Stream(Mutex<Option<Pin<Box<dyn ByteStream>>>>),
 }
 
 impl Transport {
     /// A connected UNIX socket. One that cannot be taken over from the runtime is a connection that has ended.
     pub fn unix(stream: UnixStream) -> Self {
-        let inner = match Socket::new(stream) {
-            Ok(socket) => Inner::Unix(socket),
+        let credentials = stream.peer_cred().ok();
+        let socket = stream.into_std().map(OwnedFd::from);
+        Self::socket(TransportKind::Unix, socket, credentials, Peer::default())
+    }
+
+    /// A connected TCP socket; as [`Transport::unix`], but descriptors cannot pass.
+    pub fn tcp(stream: TcpStream) -> Self {
+        let peer = Peer {
+            address: stream.peer_addr().ok(),
+            certificate_name: None,
+        };
+        Self::socket(
+            TransportKind::Tcp,
+            stream.into_std().map(OwnedFd::from),
+            None,
+            peer,
+        )
+    }
+
+    fn socket(
+        kind: TransportKind,
+        socket: io::Result<OwnedFd>,
+        credentials: Option<UCred>,
+        peer: Peer,
+    ) -> Self {
+        let inner = match socket.and_then(|socket| Socket::new(socket, credentials)) {
+            Ok(socket) => Inner::Socket(socket),
             Err(error) => {
                 tracing::error!(target: "rpc", %error, "a connected socket cannot be watched");
                 Inner::Stream(Mutex::new(None))
             }
         };
-        Self {
-            kind: TransportKind::Unix,
-            inner,
-        }
+        Self { kind, peer, inner }
     }
 
     /// Any other stream; descriptors cannot pass.
     pub fn stream(kind: TransportKind, stream: impl ByteStream) -> Self {
         Self {
             kind,
+            peer: Peer::default(),
             inner: Inner::Stream(Mutex::new(Some(Box::pin(stream)))),
         }
+    }
+
+    /// The same, where it is known who is at the other end.
+    #[must_use]
+    pub fn with_peer(self, peer: Peer) -> Self {
+        Self { peer, ..self }
+    }
+
+    /// Who is at the other end of a network connection.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// What it is.
@@ -78,26 +123,26 @@ impl Transport {
 
     /// Whether descriptors can pass.
     pub fn passes_fds(&self) -> bool {
-        matches!(self.inner, Inner::Unix(_))
+        self.kind == TransportKind::Unix && matches!(self.inner, Inner::Socket(_))
     }
 
-    /// The socket once more, where it is one.
+    /// The socket once more, where it is a UNIX socket.
     pub(crate) fn duplicate(&self) -> Option<OwnedFd> {
         match &self.inner {
-            Inner::Unix(socket) => socket.fd().try_clone_to_owned().ok(),
-            Inner::Stream(_) => None,
+            Inner::Socket(socket) if self.passes_fds() => socket.fd().try_clone_to_owned().ok(),
+            _ => None,
         }
     }
 
     /// Whether any task may write.
     pub(crate) fn writes_from_anywhere(&self) -> bool {
-        self.passes_fds()
+        matches!(self.inner, Inner::Socket(_))
     }
 
     /// Who is at the other end, where the kernel tells it.
     pub(crate) fn credentials(&self) -> Option<UCred> {
         match &self.inner {
-            Inner::Unix(socket) => socket.credentials,
+            Inner::Socket(socket) => socket.credentials,
             Inner::Stream(_) => None,
         }
     }
@@ -109,7 +154,7 @@ impl Transport {
         room: &mut [u8],
     ) -> Poll<io::Result<(usize, Option<OwnedFd>)>> {
         match &self.inner {
-            Inner::Unix(socket) => loop {
+            Inner::Socket(socket) => loop {
                 ready!(socket.reading.poll_read_ready(cx))?;
                 let mut got = None;
                 let tried = socket.reading.try_io(|| {
@@ -149,7 +194,7 @@ impl Transport {
     /// # Errors
     /// `WouldBlock` when there is no room now, or when only the connection's task may write.
     pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Inner::Unix(socket) = &self.inner else {
+        let Inner::Socket(socket) = &self.inner else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
@@ -165,7 +210,7 @@ impl Transport {
     /// # Errors
     /// `WouldBlock` when there is no room now; `Unsupported` where none can pass.
     pub(crate) fn try_send_fd(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let Inner::Unix(socket) = &self.inner else {
+        let Inner::Socket(socket) = &self.inner else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -180,7 +225,7 @@ impl Transport {
     /// Writes some of `bytes` from the connection's task, which is woken when there is room again.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &self.inner {
-            Inner::Unix(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            Inner::Socket(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             Inner::Stream(stream) => match stream.lock().as_mut() {
                 Some(stream) => stream.as_mut().poll_write(cx, bytes),
                 None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
@@ -191,7 +236,7 @@ impl Transport {
     /// Hands on what the stream itself holds back.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.inner {
-            Inner::Unix(_) => Poll::Ready(Ok(())),
+            Inner::Socket(_) => Poll::Ready(Ok(())),
             Inner::Stream(stream) => match stream.lock().as_mut() {
                 Some(stream) => stream.as_mut().poll_flush(cx),
                 None => Poll::Ready(Ok(())),
@@ -206,7 +251,7 @@ impl Transport {
         cx: &mut Context<'_>,
         mut attempt: impl FnMut() -> io::Result<bool>,
     ) -> Poll<io::Result<()>> {
-        let Inner::Unix(socket) = &self.inner else {
+        let Inner::Socket(socket) = &self.inner else {
             return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
         };
         let mut writing = socket.writing.lock();
@@ -235,13 +280,13 @@ impl Transport {
     pub(crate) fn shut(&self) {
         match &self.inner {
             // Fails only where the peer was faster.
-            Inner::Unix(socket) => drop(rustix::net::shutdown(socket.fd(), Shutdown::Both)),
+            Inner::Socket(socket) => drop(rustix::net::shutdown(socket.fd(), Shutdown::Both)),
             Inner::Stream(stream) => drop(stream.lock().take()),
         }
     }
 }
 
-/// A UNIX socket. The runtime's own socket type is always watched for both directions; its ends of a pipe are watched for
+/// A socket. The runtime's own socket type is always watched for both directions; its ends of a pipe are watched for
 /// one, and assume nothing of the descriptor.
 struct Socket {
     reading: Receiver,
@@ -251,9 +296,8 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: UnixStream) -> io::Result<Self> {
-        let credentials = stream.peer_cred().ok();
-        let reading = Receiver::from_owned_fd_unchecked(stream.into_std()?.into())?;
+    fn new(socket: OwnedFd, credentials: Option<UCred>) -> io::Result<Self> {
+        let reading = Receiver::from_owned_fd_unchecked(socket)?;
         Ok(Self {
             reading,
             writing: Mutex::new(None),

@@ -1,11 +1,4 @@
-//! Client and server over one connection: calls, descriptors, streams, events, and the end.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test"
-)]
+//! Client and server: calls, descriptors, streams, events, and the end. What lies between them is `super::reach`'s matter.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
@@ -24,7 +17,7 @@ use rpc::{
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Barrier;
 
-struct Driver {
+pub(crate) struct Driver {
     /// All concurrent calls meet here.
     together: Barrier,
     uploaded: AtomicUsize,
@@ -218,12 +211,13 @@ fn options() -> SessionOptions {
     }
 }
 
-fn pair() -> (Client, Arc<Session>, Arc<Driver>) {
+/// A client, the server's side of its connection, and what serves it.
+pub(crate) fn pair() -> (Client, Arc<Session>, Arc<Driver>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let driver = Arc::new(Driver::default());
     let (session, task) = serve(Transport::unix(theirs), router(), Arc::clone(&driver), options());
     tokio::spawn(task);
-    (Client::over(Transport::unix(ours)), session, driver)
+    (Client::over(super::reach(ours)), session, driver)
 }
 
 fn volume() -> remote::StorageVol {

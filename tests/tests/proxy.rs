@@ -1,0 +1,320 @@
+//! virtproxyd between stock clients and virtqemud, over the sockets that once were libvirtd's.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use end_to_end::{Daemon, Instance, Outcome, console, idle_domain, python, tiny_guest, wait_for};
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+const PROXY: &str = "virtproxyd";
+
+/// A host with QEMU's daemon and the proxy.
+fn host() -> Instance {
+    Instance::start_all(&["virtqemud", PROXY])
+}
+
+/// How many clients the proxy has, as `virt-admin` tells.
+fn clients(proxy: &Daemon) -> usize {
+    let mut admin = Command::new("virt-admin");
+    let outcome = Outcome::of(admin.args(["-q", "-c", &proxy.admin_uri(), "srv-clients-list", PROXY]));
+    assert!(outcome.success, "{}", outcome.stderr);
+    outcome
+        .stdout
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count()
+}
+
+#[test]
+fn the_old_sockets_serve_what_they_always_did() {
+    let mut instance = host();
+    let proxy = instance.daemon(PROXY);
+    let file = instance.file("vm.xml", &idle_domain("vm"));
+    proxy.virsh(&["define", &file]);
+    proxy.virsh(&["start", "vm"]);
+    assert_eq!(instance.virsh(&["domstate", "vm"]).trim(), "running");
+    assert!(
+        proxy
+            .virsh(&["qemu-monitor-command", "vm", r#"{"execute":"query-status"}"#])
+            .contains(r#""running":true"#)
+    );
+    let complaint = proxy.virsh_fails(&["domstate", "nobody"]);
+    assert!(complaint.contains("failed to get domain 'nobody'"), "{complaint}");
+
+    // Looking only: by the socket, and by what the client asks for.
+    let shown = proxy.virsh_at(&proxy.read_only_uri(), &["dumpxml", "vm"]);
+    assert!(shown.contains("<name>vm</name>"));
+    for arguments in [vec!["-c", &proxy.read_only_uri()], vec!["-r", "-c", &proxy.uri()]] {
+        let outcome = Outcome::of(Command::new("virsh").args(arguments).args(["destroy", "vm"]));
+        assert!(
+            !outcome.success && outcome.stderr.contains("read only access"),
+            "{}",
+            outcome.stderr
+        );
+    }
+
+    // Who names no URI gets the hypervisor that is there.
+    let unnamed = format!("{}&name=", proxy.uri());
+    assert!(proxy.virsh_at(&unnamed, &["list", "--name"]).contains("vm"));
+
+    // A daemon that is not there, and one that there is not.
+    for (driver, words) in [
+        ("secret", "virtsecretd-sock': No such file or directory"),
+        ("secret", "systemctl start virtsecretd.socket"),
+        ("esx", "no connection driver available"),
+    ] {
+        let uri = proxy.uri_of(driver);
+        let outcome = Outcome::of(Command::new("virsh").args(["-c", &uri, "uri"]));
+        assert!(
+            !outcome.success && outcome.stderr.contains(words),
+            "{driver}: {}",
+            outcome.stderr
+        );
+    }
+    proxy.virsh(&["destroy", "vm"]);
+    assert_eq!(instance.daemon_mut(PROXY).stop(), Some(0));
+    assert_eq!(instance.virsh(&["domstate", "vm"]).trim(), "shut off");
+}
+
+/// Starts and destroys a domain, and says what it heard of it.
+const FOLLOW: &str = r"
+import libvirt, sys, threading
+libvirt.virEventRegisterDefaultImpl()
+heard, cycles = [], int(sys.argv[2])
+conn = libvirt.open(sys.argv[1])
+conn.setKeepAlive(1, 5)
+done = threading.Event()
+def lifecycle(conn, dom, event, detail, opaque):
+    heard.append((dom.name(), event, detail))
+    if len(heard) >= cycles * 4:
+        done.set()
+conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None)
+def loop():
+    while True:
+        libvirt.virEventRunDefaultImpl()
+threading.Thread(target=loop, daemon=True).start()
+dom = conn.lookupByName('vm')
+for _ in range(cycles):
+    dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    dom.destroy()
+done.wait(60)
+for one in heard:
+    print(*one)
+";
+
+#[test]
+fn each_event_comes_once_and_in_order() {
+    const CYCLES: usize = 25;
+    let instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let outcome = python(FOLLOW, &[&instance.daemon(PROXY).uri(), &CYCLES.to_string()]);
+    assert!(outcome.success, "{}", outcome.stderr);
+    let heard: Vec<&str> = outcome.stdout.lines().collect();
+    let cycle = ["vm 2 0", "vm 3 0", "vm 6 2", "vm 5 1"];
+    let expected: Vec<&str> = cycle.iter().copied().cycle().take(CYCLES * cycle.len()).collect();
+    assert_eq!(heard, expected);
+}
+
+/// Gets a descriptor of a guest's screen, gives it one, and greets over both.
+const DESCRIPTORS: &str = r"
+import libvirt, os, socket, sys
+dom = libvirt.open(sys.argv[1]).lookupByName('tiny')
+got = socket.socket(fileno=dom.openGraphicsFD(0))
+ours, theirs = socket.socketpair()
+dom.openGraphics(0, theirs.fileno())
+theirs.close()
+for screen in (got, ours):
+    print(screen.recv(12).decode().strip())
+";
+
+#[test]
+fn streams_and_descriptors_pass() {
+    let instance = host();
+    let proxy = instance.daemon(PROXY);
+    instance.define("tiny", &tiny_guest(&instance, "tiny"));
+    proxy.virsh(&["start", "tiny"]);
+    let seen = console(&proxy.uri(), "tiny", "echo $((6*7))-is-said", "42-is-said");
+    assert!(
+        seen.contains("42-is-said"),
+        "the guest's shell did not answer: {seen}"
+    );
+    let picture = instance.root().join("picture");
+    proxy.virsh(&["screenshot", "tiny", picture.to_str().unwrap()]);
+    let picture = fs::read(&picture).unwrap();
+    // The whole of a picture of 720 columns: more than one packet.
+    assert!(picture.starts_with(b"P6") && picture.len() > 500_000);
+    let outcome = python(DESCRIPTORS, &[&proxy.uri()]);
+    assert_eq!(outcome.stdout, "RFB 003.008\nRFB 003.008\n", "{}", outcome.stderr);
+}
+
+/// Opens and closes connections, and says how many.
+const COME_AND_GO: &str = r"
+import libvirt, sys
+for _ in range(int(sys.argv[2])):
+    conn = libvirt.open(sys.argv[1])
+    assert conn.lookupByName('vm').isActive() == 0
+    conn.close()
+print('all')
+";
+
+#[test]
+fn two_hundred_clients_come_and_go_without_a_trace() {
+    let instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let proxy = instance.daemon(PROXY);
+    let descriptors =
+        || [instance.pid(), proxy.pid()].map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count());
+    proxy.virsh(&["list"]);
+    wait_for("the first client to go", || (clients(proxy) == 0).then_some(()));
+    let before = descriptors();
+    thread::scope(|scope| {
+        let rounds: Vec<_> = (0..10)
+            .map(|_| scope.spawn(|| python(COME_AND_GO, &[&proxy.uri(), "20"])))
+            .collect();
+        for round in rounds {
+            let outcome = round.join().unwrap();
+            assert_eq!(outcome.stdout, "all\n", "{}", outcome.stderr);
+        }
+    });
+    wait_for("every client to go", || (clients(proxy) == 0).then_some(()));
+    wait_for("the descriptors to go", || {
+        (descriptors() == before).then_some(())
+    });
+}
+
+/// Waits until its connection is closed, and says so.
+const WAIT_FOR_THE_END: &str = r"
+import libvirt, sys, threading
+libvirt.virEventRegisterDefaultImpl()
+conn = libvirt.open(sys.argv[1])
+over = []
+conn.registerCloseCallback(lambda conn, reason, opaque: over.append(reason), None)
+open(sys.argv[2], 'w').close()
+while not over:
+    libvirt.virEventRunDefaultImpl()
+print('closed', over[0], conn.isAlive())
+";
+
+#[test]
+fn whoever_dies_takes_only_his_own_along() {
+    let mut instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let mark = instance.root().join("mark");
+    let end = || {
+        let _ = fs::remove_file(&mark);
+        let (uri, file) = (instance.daemon(PROXY).uri(), mark.to_str().unwrap().to_owned());
+        let waits = thread::spawn(move || python(WAIT_FOR_THE_END, &[&uri, &file]));
+        wait_for("the client to be connected", || mark.exists().then_some(()));
+        waits
+    };
+    // The daemon behind the proxy.
+    let waits = end();
+    let pid = instance.daemon(PROXY).pid();
+    instance.kill();
+    let outcome = waits.join().unwrap();
+    // An end of file, as without a proxy.
+    assert_eq!(outcome.stdout, "closed 1 0\n", "{}", outcome.stderr);
+    let complaint = instance.daemon(PROXY).virsh_fails(&["list"]);
+    assert!(complaint.contains("virtqemud-sock"), "{complaint}");
+    instance.restart();
+    assert!(
+        instance
+            .daemon(PROXY)
+            .virsh(&["list", "--all", "--name"])
+            .contains("vm")
+    );
+    assert_eq!(instance.daemon(PROXY).pid(), pid);
+}
+
+#[test]
+fn a_proxy_that_dies_costs_direct_clients_nothing() {
+    let mut instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let outcome = thread::scope(|scope| {
+        let mark = instance.root().join("mark");
+        let (direct, file) = (instance.uri(), mark.to_str().unwrap().to_owned());
+        let script = "import libvirt, os, sys, time\n\
+                      dom = libvirt.open(sys.argv[1]).lookupByName('vm')\n\
+                      open(sys.argv[2], 'w').close()\n\
+                      while os.path.exists(sys.argv[2]): dom.isActive()\n\
+                      print('served', dom.isActive())\n";
+        let calls = scope.spawn(move || python(script, &[&direct, &file]));
+        wait_for("the client to call", || mark.exists().then_some(()));
+        instance.daemon_mut(PROXY).kill();
+        fs::remove_file(&mark).unwrap();
+        calls.join().unwrap()
+    });
+    assert_eq!(outcome.stdout, "served 0\n", "{}", outcome.stderr);
+    instance.daemon_mut(PROXY).restart();
+    assert!(
+        instance
+            .daemon(PROXY)
+            .virsh(&["list", "--all", "--name"])
+            .contains("vm")
+    );
+}
+
+/// Opens a connection, asks for a long answer for ever, and reads none of them; says when it can ask no more.
+const READ_NOTHING: &str = r"
+import socket, struct, sys
+def packet(proc, serial, body=b''):
+    return struct.pack('>7I', 28 + len(body), 0x20008086, 1, proc, 0, serial, 0) + body
+def name(text):
+    return struct.pack('>I', len(text)) + text + bytes(-len(text) % 4)
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(packet(1, 1, struct.pack('>I', 1) + name(b'qemu:///' + sys.argv[2].encode()) + struct.pack('>I', 0)))
+assert struct.unpack('>7I', s.recv(28))[6] == 0
+s.settimeout(5)
+asked = 0
+try:
+    while asked < 200000:
+        # connect_get_capabilities
+        s.sendall(packet(7, 2 + asked))
+        asked += 1
+except TimeoutError:
+    print('full', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn a_client_that_reads_nothing_costs_nobody_else_anything() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let proxy = instance.daemon(PROXY);
+    proxy.virsh(&["capabilities"]);
+    let mode = if rustix::process::geteuid().is_root() {
+        "system"
+    } else {
+        "session"
+    };
+    let mut greedy: Vec<_> = (0..4)
+        .map(|_| {
+            Command::new("/usr/bin/python3")
+                .args(["-c", READ_NOTHING, proxy.socket().to_str().unwrap(), mode])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for client in &mut greedy {
+        let mut line = String::new();
+        BufReader::new(client.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, "full\n", "its questions were taken without end");
+    }
+    assert!(proxy.virsh(&["list", "--all", "--name"]).contains("vm"));
+    assert!(instance.virsh(&["list", "--all", "--name"]).contains("vm"));
+    let peak = proxy.peak_memory();
+    assert!(peak < 64 << 10, "the proxy grew to {peak} KiB");
+    for mut client in greedy {
+        client.kill().unwrap();
+        client.wait().unwrap();
+    }
+    wait_for("the clients to go", || (clients(proxy) == 0).then_some(()));
+}
