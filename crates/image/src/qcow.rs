@@ -13,6 +13,9 @@ const MAX_NAME: usize = 1023;
 const END_OF_2: u32 = 72;
 const END_OF_3: u32 = 104;
 
+/// What is read at first: mostly all there is.
+const START: usize = 4096;
+
 /// How far extensions are read: those of known kinds take less than 3 KiB.
 const MAX_EXTENSIONS: u64 = 64 << 10;
 
@@ -24,7 +27,7 @@ const DATA_FILE: u32 = 0x4441_5441;
 const HAS_DATA_FILE: u64 = 1 << 2;
 
 pub(crate) fn read(from: &(impl ReadAt + ?Sized), format: Format) -> Result<Header, Failure> {
-    let start = crate::bytes::read(from, 0, END_OF_3 as usize)?;
+    let start = crate::bytes::read(from, 0, START)?;
     if !start.starts_with(MAGIC) {
         return Err(Malformed("it has no mark of qcow").into());
     }
@@ -74,22 +77,19 @@ fn second(from: &(impl ReadAt + ?Sized), fields: Fields<'_>, version: u32) -> Re
         name_at.min(cluster)
     };
     let room = end.saturating_sub(u64::from(start)).min(MAX_EXTENSIONS);
-    let area = crate::bytes::read(from, u64::from(start), usize::try_from(room).unwrap_or(0))?;
-    let mut extensions = Extensions(&area);
-    while let Some((kind, data)) = extensions.next()? {
-        match kind {
-            BACKING_FORMAT => {
-                if let Some(backing) = header.backing.as_mut() {
-                    backing.format = Some(text(data.to_vec())?);
-                }
-            }
-            DATA_FILE if data.len() > MAX_NAME => {
-                return Err(Malformed("the name of another file is too long").into());
-            }
-            DATA_FILE => header.data_file = Some(text(data.to_vec())?),
-            _ => {}
-        }
+    let room = usize::try_from(room).unwrap_or(0);
+    let at = usize::try_from(start).unwrap_or(usize::MAX);
+    let near = fields.0.get(at..).unwrap_or_default();
+    let near = near.get(..room).unwrap_or(near);
+    let found = match Extensions::of(near) {
+        Ok(found) if found.ended || near.len() == room => found,
+        _ => Extensions::of(&crate::bytes::read(from, u64::from(start), room)?)?,
+    };
+    if let Some(backing) = header.backing.as_mut() {
+        // An empty name is none, for QEMU too.
+        backing.format = found.backing_format.filter(|name| !name.is_empty());
     }
+    header.data_file = found.data_file;
     if features & HAS_DATA_FILE == 0 {
         // QEMU, too, goes by the feature.
         header.data_file = None;
@@ -119,23 +119,79 @@ fn encryption(method: u32) -> Result<Option<Encryption>, Malformed> {
 }
 
 /// Header extensions: kind, length, data, filled up to eight bytes; kind 0 ends them.
-struct Extensions<'a>(&'a [u8]);
+#[derive(Default)]
+struct Extensions {
+    backing_format: Option<String>,
+    data_file: Option<String>,
+    /// Whether their end was found.
+    ended: bool,
+}
 
-impl<'a> Extensions<'a> {
-    fn next(&mut self) -> Result<Option<(u32, &'a [u8])>, Malformed> {
-        if self.0.len() < 8 {
-            return Ok(None);
+impl Extensions {
+    fn of(mut area: &[u8]) -> Result<Self, Malformed> {
+        let mut found = Self::default();
+        while area.len() >= 8 {
+            let fields = Fields(area);
+            let (kind, length) = (fields.be32(0)?, fields.be32(4)?);
+            if kind == 0 {
+                found.ended = true;
+                break;
+            }
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let data = area.get(8..8_usize.saturating_add(length));
+            let data = data.ok_or(Malformed("a part of its header is cut off"))?;
+            match kind {
+                BACKING_FORMAT | DATA_FILE if length > MAX_NAME => {
+                    return Err(Malformed("the name of another file is too long"));
+                }
+                BACKING_FORMAT => found.backing_format = Some(text(data.to_vec())?),
+                DATA_FILE => found.data_file = Some(text(data.to_vec())?),
+                _ => {}
+            }
+            let used = 8_usize.saturating_add(length.next_multiple_of(8));
+            area = area.get(used..).unwrap_or_default();
         }
-        let fields = Fields(self.0);
-        let (kind, length) = (fields.be32(0)?, fields.be32(4)?);
-        if kind == 0 {
-            return Ok(None);
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image of version 3 that is based on another one, with these extensions.
+    fn image(extensions: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut image = vec![0; 104];
+        image[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        image[20..24].copy_from_slice(&16_u32.to_be_bytes());
+        image[100..104].copy_from_slice(&104_u32.to_be_bytes());
+        for (kind, data) in extensions {
+            image.extend(kind.to_be_bytes());
+            image.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+            image.extend(*data);
+            image.resize(image.len().next_multiple_of(8), 0);
         }
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let data = self.0.get(8..8_usize.saturating_add(length));
-        let data = data.ok_or(Malformed("a part of its header is cut off"))?;
-        let used = 8_usize.saturating_add(length.next_multiple_of(8));
-        self.0 = self.0.get(used..).unwrap_or_default();
-        Ok(Some((kind, data)))
+        let name_at = image.len() as u64;
+        image[8..16].copy_from_slice(&name_at.to_be_bytes());
+        image[16..20].copy_from_slice(&4_u32.to_be_bytes());
+        image.extend(b"base");
+        image
+    }
+
+    fn format(extensions: &[(u32, &[u8])]) -> Option<String> {
+        let header = read(image(extensions).as_slice(), Format::Qcow2).unwrap();
+        header.backing.unwrap().format
+    }
+
+    #[test]
+    fn extensions_are_found_wherever_they_are_and_end_where_they_say() {
+        let raw: (u32, &[u8]) = (BACKING_FORMAT, b"raw");
+        assert_eq!(format(&[raw]).as_deref(), Some("raw"));
+        assert_eq!(format(&[(1, &[7; 6000]), raw]).as_deref(), Some("raw"));
+        assert_eq!(format(&[(0, b""), raw]), None);
+        assert_eq!(format(&[(BACKING_FORMAT, b"")]), None);
+        for beyond in [(1, &[7; 65_536][..]), (BACKING_FORMAT, &[b'a'; 1024])] {
+            assert!(read(image(&[beyond]).as_slice(), Format::Qcow2).is_err());
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Sample {
     /// The disks.
     pub blocks: Arc<[Block]>,
     /// Their images, by the numbers of their nodes.
-    pub layers: Arc<HashMap<u32, Layer>>,
+    pub layers: Layers,
     /// The I/O threads.
     pub iothreads: Arc<[IoThreadInfo]>,
     /// The last measurement of how fast the guest writes to its memory.
@@ -70,6 +70,9 @@ pub(crate) struct Layer {
     /// Bytes that it occupies on the host; where QEMU does not know, as many as the guest sees.
     pub physical: u64,
 }
+
+/// Images by the numbers of their nodes.
+type Layers = Arc<HashMap<u32, Layer>>;
 
 /// `query-dirty-rate`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -219,7 +222,7 @@ struct Answers {
     balloon: Option<u64>,
     memory: Option<Arc<BalloonStats>>,
     vcpus: Option<Arc<[Vcpu]>>,
-    blocks: Option<(Arc<[Block]>, Arc<HashMap<u32, Layer>>)>,
+    blocks: Option<(Arc<[Block]>, Layers)>,
     iothreads: Option<Arc<[IoThreadInfo]>>,
     dirty_rate: Option<Arc<DirtyRate>>,
 }
