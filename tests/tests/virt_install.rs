@@ -6,8 +6,8 @@ use std::process::Command;
 
 /// Imports a disk with virt-install.
 ///
-/// The disk is given as what stands in the document: `path=` has virt-install ask a storage daemon for the file first,
-/// and there is none yet.
+/// The disk is given as what stands in the document. With `path=` virt-install drops the path where storage pools are not
+/// supported, and otherwise defines a pool of the file's folder: that takes a storage daemon.
 fn import(instance: &Instance, name: &str, more: &[&str]) {
     let disk = disk(instance, &format!("{name}.qcow2"));
     let output = Command::new("virt-install")
