@@ -41,6 +41,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("/bin/busybox", "busybox-static"),
         ("/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"),
         ("virt-install", "virtinst"),
+        ("/usr/lib/x86_64-linux-gnu/qemu/block-curl.so", "qemu-block-extra"),
         ("/sbin/ip", "iproute2"),
         ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
