@@ -93,6 +93,9 @@ mod tests {
             assert!(caps.has_command("blockdev-add") && caps.has_event("SHUTDOWN"));
             assert!(caps.schema("blockdev-add/arg-type/+file/aio/^io_uring"));
             assert!(caps.schema("blockdev-add/arg-type/+qcow2/*lazy-refcounts"));
+            // One that came with 9.2.
+            let milliseconds = "chardev-add/arg-type/backend/+socket/data/reconnect-ms";
+            assert_eq!(caps.schema(milliseconds), major > 7);
             assert_eq!(
                 caps.machine("q35")
                     .map(|m| m.name.contains(&format!("q35-{major}"))),

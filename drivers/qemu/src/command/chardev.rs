@@ -22,17 +22,26 @@ pub(super) fn id(alias: &str) -> String {
     format!("char{alias}")
 }
 
-/// Milliseconds between attempts to connect again.
-pub(super) fn reconnect_ms(reconnect: Option<&Reconnect>) -> Option<u64> {
+/// Seconds between attempts to connect again.
+pub(super) fn pause(reconnect: Option<&Reconnect>) -> Option<u64> {
     let reconnect = reconnect?;
-    match reconnect.enabled {
-        Some(YesNo::Yes) => Some(u64::from(reconnect.timeout.unwrap_or(0)) * 1000),
-        Some(YesNo::No) => Some(0),
-        None => None,
-    }
+    reconnect.enabled.map(|enabled| match enabled {
+        YesNo::Yes => u64::from(reconnect.timeout.unwrap_or(0)),
+        YesNo::No => 0,
+    })
 }
 
 impl Line<'_> {
+    /// Adds the seconds between attempts to connect again, which QEMU counts in milliseconds since 9.2.
+    pub(super) fn reconnecting(&self, option: KeyValues, pause: Option<u64>) -> KeyValues {
+        let milliseconds = "chardev-add/arg-type/backend/+socket/data/reconnect-ms";
+        if self.caps.schema(milliseconds) {
+            option.maybe("reconnect-ms", pause.map(|seconds| seconds * 1000))
+        } else {
+            option.maybe("reconnect", pause)
+        }
+    }
+
     /// Joins a device to the host's end; the name by which the device refers to it.
     pub(super) fn chardev(&mut self, backend: &Backend<'_>) -> Result<String> {
         let alias = backend.alias;
@@ -108,7 +117,7 @@ impl Line<'_> {
                 if source.mode == SourceMode::Bind {
                     option.set("server", "on").set("wait", "off")
                 } else {
-                    option.maybe("reconnect-ms", reconnect_ms(source.reconnect.as_ref()))
+                    self.reconnecting(option, pause(source.reconnect.as_ref()))
                 }
             }
             CharSource::Unix { source } => {
@@ -124,7 +133,7 @@ impl Line<'_> {
                 if source.mode == SourceMode::Bind {
                     option.set("server", "on").set("wait", "off")
                 } else {
-                    option.maybe("reconnect-ms", reconnect_ms(source.reconnect.as_ref()))
+                    self.reconnecting(option, pause(source.reconnect.as_ref()))
                 }
             }
             CharSource::SpiceVmc => start("spicevmc").set("name", backend.spice_name),

@@ -90,11 +90,8 @@ impl Line<'_> {
         let option = KeyValues::new()
             .word("socket")
             .set("id", &chardev)
-            .set("path", &source.path)
-            .maybe(
-                "reconnect-ms",
-                super::chardev::reconnect_ms(source.reconnect.as_ref()),
-            );
+            .set("path", &source.path);
+        let option = self.reconnecting(option, super::chardev::pause(source.reconnect.as_ref()));
         self.option("-chardev", option.finish());
         let driver = self.virtio_driver(
             "vhost-user-blk",

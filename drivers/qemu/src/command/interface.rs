@@ -12,6 +12,9 @@ use model::domain::devices::interface::{
 use model::domain::devices::interface_source::{SocketRole, VhostUserNicSource};
 use serde_json::Value;
 
+/// Seconds until QEMU connects again to a passt that went away.
+const PASST_PAUSE: u64 = 5;
+
 impl Line<'_> {
     pub(super) fn interfaces(&mut self) -> Result<()> {
         let orders = super::boot::BootOrder::of(self.domain);
@@ -49,10 +52,14 @@ impl Line<'_> {
                     .set("type", "stream")
                     .set("addr", address)
                     .set("server", false);
-                if self.caps.schema("netdev_add/arg-type/+stream/reconnect-ms") {
-                    props.set("reconnect-ms", 5000)
+                let knows = |key| self.caps.schema(&format!("netdev_add/arg-type/+stream/{key}"));
+                if knows("reconnect-ms") {
+                    props.set("reconnect-ms", PASST_PAUSE * 1000)
+                } else if knows("reconnect") {
+                    props.set("reconnect", PASST_PAUSE)
                 } else {
-                    props.set("reconnect", 5)
+                    // QEMU before 8.0.
+                    props
                 }
             }
             InterfaceKind::User { .. } => user(interface)?,
@@ -160,7 +167,7 @@ impl Line<'_> {
                 "path",
                 super::passt_socket(&self.context.domain_dir, id).display(),
             );
-            option.put("reconnect-ms", 5000);
+            option = self.reconnecting(option, Some(PASST_PAUSE));
         } else {
             let path = source.and_then(|source| source.path.as_deref());
             option.put(
@@ -169,10 +176,9 @@ impl Line<'_> {
             );
             if source.and_then(|source| source.mode) == Some(SocketRole::Server) {
                 option.put("server", "on");
-            } else if let Some(time) =
-                chardev::reconnect_ms(source.and_then(|source| source.reconnect.as_ref()))
-            {
-                option.put("reconnect-ms", time);
+            } else {
+                let reconnect = source.and_then(|source| source.reconnect.as_ref());
+                option = self.reconnecting(option, chardev::pause(reconnect));
             }
         }
         self.option("-chardev", option.finish());
