@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod demo;
 mod packages;
+mod progress;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

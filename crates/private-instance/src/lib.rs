@@ -95,14 +95,19 @@ fn root_below(folder: &Path) -> PathBuf {
     folder.join("root")
 }
 
+/// Kills what runs below an instance's directory, as the end of the [`Instance`] does.
+pub fn end_processes(folder: &Path) {
+    // Daemons first: one of them might be starting a guest.
+    for variable in [ROOT_VARIABLE, "HOME"] {
+        for pid in process::with_variable(variable, folder) {
+            let _ = process::signal(pid, Signal::KILL);
+        }
+    }
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Daemons first: one of them might be starting a guest.
-        for variable in [ROOT_VARIABLE, "HOME"] {
-            for pid in process::with_variable(variable, self.folder()) {
-                let _ = process::signal(pid, Signal::KILL);
-            }
-        }
+        end_processes(self.folder());
     }
 }
 

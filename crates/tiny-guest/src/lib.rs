@@ -1,14 +1,15 @@
 //! A guest that boots in seconds: Debian's cloud kernel, and busybox as everything else.
 //!
 //! The kernel is downloaded as a package and unpacked, never installed; the initial file system is made here. Its init
-//! runs `/etc/start` where another archive brought that,
-//! says [`MARK`] on the serial console, gives a shell there, and switches the machine off when its power button is
-//! pressed.
+//! runs `/etc/start` where another archive brought that, says [`MARK`] on the serial console, gives a shell there, and
+//! switches the machine off when its power button is pressed.
 
 mod agent;
+mod kernel;
 
 use anyhow::{Context, Result, bail, ensure};
 use cpio::newc::{Builder, ModeFileType};
+use kernel::Kernel;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -52,32 +53,42 @@ impl Guest {
     /// What the kernel is told, so that everything is seen on the first serial port.
     pub const CMDLINE: &'static str = "console=ttyS0 quiet panic=-1";
 
+    /// Whether the guest lies in `folder` from an earlier time.
+    pub fn is_prepared(folder: &Path) -> bool {
+        Self::in_folder(folder).exists()
+    }
+
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            kernel: folder.join("vmlinuz"),
+            // One made by another version of this is another one.
+            initrd: folder.join(format!("initrd-{VERSION}")),
+        }
+    }
+
+    fn exists(&self) -> bool {
+        self.kernel.exists() && self.initrd.exists()
+    }
+
     /// Makes the guest in `folder`, or finds it there from an earlier time.
     ///
     /// # Errors
     /// No busybox, or no package of the kernel can be downloaded.
     pub fn prepare(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let made = Self {
-            kernel: folder.join("vmlinuz"),
-            // One made by another version of this is another one.
-            initrd: folder.join(format!("initrd-{VERSION}")),
-        };
-        if made.kernel.exists() && made.initrd.exists() {
+        let made = Self::in_folder(folder);
+        if made.exists() {
             return Ok(made);
         }
-        let unpacked = folder.join("unpacked");
-        download(folder, &unpacked)?;
-        let kernel = entry(&unpacked.join("boot"), "vmlinuz-")?;
-        let modules = entry(&unpacked.join("lib/modules"), "")?;
-        let initrd = initrd(&modules)?;
+        let work = tempfile::tempdir_in(folder).context("no folder to unpack the kernel in")?;
+        let kernel = Kernel::download(work.path())?;
+        let initrd = initrd(&kernel)?;
         // Under their own names only when they are whole: another run may be looking.
         put(&made.initrd, &initrd)?;
         put(
             &made.kernel,
-            &fs::read(&kernel).with_context(|| kernel.display().to_string())?,
+            &fs::read(&kernel.image).with_context(|| kernel.image.display().to_string())?,
         )?;
-        fs::remove_dir_all(&unpacked).context("cannot clear up after unpacking the kernel")?;
         Ok(made)
     }
 }
@@ -99,31 +110,6 @@ fn entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
     found
         .find(fits)
         .with_context(|| format!("no {prefix}* in {}", folder.display()))
-}
-
-/// Downloads the kernel's package and unpacks it.
-fn download(folder: &Path, unpacked: &Path) -> Result<()> {
-    let package = kernel_package()?;
-    run(Command::new("apt-get")
-        .args(["-q", "download", &package])
-        .current_dir(folder))?;
-    let archive = entry(folder, &format!("{package}_"))?;
-    run(Command::new("dpkg").arg("-x").arg(&archive).arg(unpacked))?;
-    fs::remove_file(&archive).with_context(|| archive.display().to_string())
-}
-
-/// The kernel that Debian's package of the newest one stands for.
-fn kernel_package() -> Result<String> {
-    let output = Command::new("apt-cache")
-        .args(["depends", "--important", "linux-image-cloud-amd64"])
-        .output()
-        .context("cannot run apt-cache")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let name = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
-    let name = name.context("apt knows no package linux-image-cloud-amd64; run apt-get update")?;
-    Ok(format!("linux-image-{name}"))
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -161,7 +147,7 @@ fn init() -> String {
 }
 
 /// The initial file system, as the kernel takes it (`Documentation/driver-api/early-userspace/buffer-format.rst`).
-fn initrd(modules: &Path) -> Result<Vec<u8>> {
+fn initrd(kernel: &Kernel) -> Result<Vec<u8>> {
     let busybox = fs::read(BUSYBOX).with_context(|| format!("{BUSYBOX} (package busybox-static)"))?;
     let mut archive = Archive {
         bytes: Vec::new(),
@@ -188,7 +174,7 @@ fn initrd(modules: &Path) -> Result<Vec<u8>> {
     let mut found = 0;
     for module in MODULES {
         // Kernels differ in what is a module and what is built in.
-        let Ok(bytes) = fs::read(modules.join("kernel").join(module)) else {
+        let Some(bytes) = kernel.module(module)? else {
             continue;
         };
         let name = module.rsplit('/').next().unwrap_or(module);
@@ -196,10 +182,7 @@ fn initrd(modules: &Path) -> Result<Vec<u8>> {
         found += 1;
     }
     if found == 0 {
-        bail!(
-            "the kernel's package has none of the modules a guest needs, in {}",
-            modules.display()
-        );
+        bail!("the kernel's package has none of the modules a guest needs");
     }
     cpio::newc::trailer(archive.bytes).context("cannot end the initial file system")
 }

@@ -2,7 +2,7 @@
 
 use super::daemons::{Daemon, Kind};
 use super::{Values, cold, load, memory, note};
-use crate::packages::say;
+use crate::progress::say;
 use anyhow::{Result, bail};
 use protocol::remote::DomainDefineXmlArgs;
 use protocol::remote::procedure::DomainDefineXml;

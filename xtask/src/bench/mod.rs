@@ -12,7 +12,7 @@ mod memory;
 mod running;
 mod start;
 
-use crate::packages::say;
+use crate::progress::say;
 use anyhow::{Context, Result, ensure};
 use daemons::Kind;
 use std::collections::BTreeMap;

@@ -1,14 +1,14 @@
 //! The demo: the main job from nothing to a guest that was booted, talked to and shut down.
 
-use crate::packages::say;
+mod console;
+mod interrupt;
+
+use crate::progress::{Progress, say};
 use anyhow::{Context, Result, ensure};
-use private_instance::{Daemon, Instance, PATIENCE, wait_until};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use private_instance::{Daemon, Instance, wait_until};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc;
 use std::time::{Duration, Instant as Moment};
 use tiny_guest::Guest;
 
@@ -20,59 +20,64 @@ const NAME: &str = "demo";
 /// # Errors
 /// When a step fails; what it started is ended all the same.
 pub(crate) fn run() -> Result<()> {
+    let start = Moment::now();
     say("* Building virtqemud (the first time takes minutes, later ones seconds)");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "-p", "virtqemud"])
         .status();
     ensure!(built.context("cannot run cargo")?.success(), "the build failed");
-
-    say("* Getting a guest: Debian's kernel as a package that is unpacked, and busybox");
-    let guest = Guest::prepare(&crate::target_folder()?.join("tiny-guest"))?;
+    let guest = guest()?;
 
     let instance = Instance::below(Path::new("/tmp"), &crate::release_folder()?)?;
-    say(&format!(
-        "* Starting virtqemud with everything below {} (FERROVIRT_ROOT)",
-        instance.path("/").display()
-    ));
+    interrupt::clears(instance.folder())?;
     let mut demo = Demo {
         daemon: instance.daemon("virtqemud"),
     };
+    say(&format!(
+        "* Starting a private instance: FERROVIRT_ROOT={} virtqemud",
+        instance.path("/").display()
+    ));
     demo.daemon.start()?;
+    say(&format!("    stock clients reach it as {}", demo.daemon.uri()));
+    demo.show(&["version"])?;
 
-    say("* Defining and starting a guest with stock virsh");
+    say("* Defining a guest and starting it");
     let document = instance.folder().join("demo.xml");
     fs::write(&document, domain(&guest, instance.folder())?)?;
-    demo.virsh(&["define", &document.display().to_string()])?;
-    demo.virsh(&["start", NAME])?;
-
+    demo.show(&["define", &document.display().to_string()])?;
+    demo.show(&["start", NAME])?;
     say("* Its console, until its init says that it is up");
-    let seen = demo.console()?;
-    for line in seen.lines().filter(|line| !line.trim().is_empty()) {
-        say(&format!("    {}", line.trim_end()));
-    }
-
-    say("* virsh list");
-    say(&indented(&demo.virsh(&["list"])?));
-    say("* virsh dominfo demo");
-    say(&indented(&demo.virsh(&["dominfo", NAME])?));
+    say(&format!("    $ virsh console {NAME}"));
+    console::watch(demo.command(&["console", NAME]), tiny_guest::MARK)?;
+    demo.show(&["list"])?;
+    demo.show(&["dominfo", NAME])?;
 
     say("* Shutting it down by its power button");
-    demo.virsh(&["shutdown", NAME, "--mode", "acpi"])?;
+    demo.show(&["shutdown", NAME, "--mode", "acpi"])?;
     demo.wait_until_off()?;
-    say(&indented(&demo.virsh(&["domstate", "--reason", NAME])?));
-    demo.virsh(&["undefine", NAME])?;
+    demo.show(&["domstate", "--reason", NAME])?;
+
+    say("* Clearing up");
+    demo.show(&["undefine", NAME])?;
     let status = demo.daemon.stop()?;
     ensure!(status.success(), "virtqemud ended with {status}");
-    say("* Done. Nothing is left but the build and the guest's files in the target folder.");
+    drop(instance);
+    say(&format!(
+        "* Done in {} s. Nothing is left but what was built and the guest's kernel, in the target folder.",
+        start.elapsed().as_secs()
+    ));
     Ok(())
 }
 
-fn indented(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| format!("    {line}"));
-    lines.collect::<Vec<_>>().join("\n")
+/// The guest's files, made if they are not there yet.
+fn guest() -> Result<Guest> {
+    let folder = crate::target_folder()?.join("tiny-guest");
+    if Guest::is_prepared(&folder) {
+        return Guest::prepare(&folder);
+    }
+    say("* Getting a guest: Debian's kernel as a package that is only unpacked, and busybox");
+    let _progress = Progress::of_unknown();
+    Guest::prepare(&folder)
 }
 
 fn domain(guest: &Guest, folder: &Path) -> Result<String> {
@@ -97,24 +102,23 @@ fn domain(guest: &Guest, folder: &Path) -> Result<String> {
     ))
 }
 
-/// The daemon, and what is asked of it.
+/// The daemon, and what stock virsh asks of it.
 struct Demo {
     daemon: Daemon,
 }
 
 impl Demo {
-    fn command(&self) -> Command {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("virsh");
-        command.args(["-q", "-c", &self.daemon.uri()]);
+        command
+            .args(["-q", "-c", &self.daemon.uri()])
+            .args(arguments)
+            .env("LC_ALL", "C");
         command
     }
 
     fn virsh(&self, arguments: &[&str]) -> Result<String> {
-        let output = self
-            .command()
-            .args(arguments)
-            .output()
-            .context("cannot run virsh")?;
+        let output = self.command(arguments).output().context("cannot run virsh")?;
         ensure!(
             output.status.success(),
             "virsh {}: {}{}",
@@ -125,52 +129,14 @@ impl Demo {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What the guest's console shows until its init is up, through stock virsh under a terminal of its own.
-    fn console(&self) -> Result<String> {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-        grantpt(&terminal)?;
-        unlockpt(&terminal)?;
-        let name = ptsname(&terminal, Vec::new())?;
-        let inner = File::options()
-            .read(true)
-            .write(true)
-            .open(Path::new(name.to_str()?))?;
-        let mut virsh = self
-            .command()
-            .args(["console", NAME])
-            .stdin(inner.try_clone()?)
-            .stdout(inner.try_clone()?)
-            .stderr(inner)
-            .spawn()
-            .context("cannot run virsh")?;
-        let mut ours = File::from(terminal);
-        let (send, receive) = mpsc::channel();
-        let mut reader = ours.try_clone()?;
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if send
-                    .send(buffer.get(..count).unwrap_or_default().to_vec())
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-        let (start, mut seen) = (Moment::now(), String::new());
-        while !seen.contains(tiny_guest::MARK) {
-            let left = PATIENCE
-                .checked_sub(start.elapsed())
-                .context("the guest did not come up")?;
-            let bytes = receive
-                .recv_timeout(left)
-                .with_context(|| format!("the console ended early: {seen}"))?;
-            seen.push_str(&String::from_utf8_lossy(&bytes));
+    /// Runs virsh and shows what it is given and what it says.
+    fn show(&self, arguments: &[&str]) -> Result<()> {
+        say(&format!("    $ virsh {}", arguments.join(" ")));
+        let said = self.virsh(arguments)?;
+        for line in said.lines().filter(|line| !line.trim().is_empty()) {
+            say(&format!("    {line}"));
         }
-        // Ctrl+], which leaves the console.
-        ours.write_all(b"\x1d")?;
-        virsh.wait()?;
-        Ok(seen)
+        Ok(())
     }
 
     fn wait_until_off(&self) -> Result<()> {

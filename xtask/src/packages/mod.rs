@@ -1,8 +1,11 @@
 //! The stock programs and data that tests need, and the Debian packages that bring them.
 
+mod root;
+
+use crate::progress::say;
 use anyhow::{Context, Result, bail, ensure};
+use root::Root;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -66,29 +69,62 @@ const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Installs what is missing, after asking; with `yes`, or where `CI=true`, without.
 ///
 /// # Errors
-/// When it may not or cannot be installed: tests that talk to stock clients would have nobody to talk to.
+/// When it may not or cannot be installed: stock clients would be missing that the task runs.
 pub(crate) fn install_missing(needs: Needs, yes: bool) -> Result<()> {
     let packages = missing(needs);
     if packages.is_empty() {
         return Ok(());
     }
-    say(&format!(
-        "Missing or too old: the Debian packages {}",
-        packages.join(" ")
-    ));
-    if !yes && std::env::var_os("CI").is_none_or(|ci| ci != "true") && !agreed()? {
-        bail!("not installed; install them yourself, or run this again with --yes");
-    }
+    say("* Missing here, or too old: the Debian packages");
+    say(&format!("    {}", packages.join(" ")));
     let release = codename()?;
     let backports = format!("{release}-backports");
-    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
-    if release == NEEDS_BACKPORTS && needs.recent_clients {
-        know_backports(&release, &backports)?;
-        install.extend(["-t", &backports]);
-    }
+    let suite = wants_backports(needs, &release).then_some(backports.as_str());
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(suite.iter().flat_map(|suite| ["-t", suite]));
     install.extend(packages);
-    apt(&["update", "-q"])?;
-    apt(&install)
+    let by_hand = by_hand(suite, &install);
+    let Some(root) = Root::find() else {
+        bail!("they have to be installed by root:\n{by_hand}")
+    };
+    if !yes && std::env::var_os("CI").is_none_or(|ci| ci != "true") && !agreed()? {
+        bail!("nothing was installed; run this again with --yes, or as root:\n{by_hand}");
+    }
+    let installed = || {
+        root.unlock()?;
+        // Before anything is asked about its sources: a new machine's apt knows none of them.
+        say("* Updating apt's lists of packages");
+        root.apt_get(&["update"])?;
+        if let Some(suite) = suite {
+            know_suite(root, &release, suite)?;
+        }
+        say("* Installing them, with what they depend on");
+        root.apt_get(&install)
+    };
+    installed().with_context(|| format!("they have to be installed by root:\n{by_hand}\nTried here"))?;
+    let still = missing(needs);
+    ensure!(
+        still.is_empty(),
+        "installed, and still missing or too old: {}",
+        still.join(" ")
+    );
+    Ok(())
+}
+
+/// What root would type.
+fn by_hand(suite: Option<&str>, install: &[&str]) -> String {
+    let first = suite.map_or_else(String::new, |suite| {
+        format!("    (with the suite {suite} among apt's sources)\n")
+    });
+    format!(
+        "{first}    apt-get update\n    apt-get {}",
+        install
+            .iter()
+            .filter(|word| **word != "-y")
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ")
+    )
 }
 
 /// The packages to install.
@@ -105,8 +141,10 @@ fn missing(needs: Needs) -> Vec<&'static str> {
 
 fn is_there(what: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Joined to a folder, an absolute path stays what it is.
-    std::env::split_paths(&path).any(|folder| folder.join(what).is_file())
+    // Joined to a folder, an absolute path stays what it is. What root runs is not on every user's path.
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(what).is_file())
 }
 
 /// The major version of the installed virsh.
@@ -120,20 +158,65 @@ fn libvirt_version() -> Option<u32> {
         .ok()
 }
 
+/// Whether the release's backports are needed, or some of the packages come from there already: the release's own ones
+/// do not go with those.
+fn wants_backports(needs: Needs, release: &str) -> bool {
+    release == NEEDS_BACKPORTS && (needs.recent_clients || any_is_backported(needs))
+}
+
+fn any_is_backported(needs: Needs) -> bool {
+    let packages = needs.files.iter().map(|(_, package)| package);
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status} ${Version}\\n"])
+        .args(packages)
+        .output();
+    output.is_ok_and(|output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines()
+            .any(|line| line.starts_with("installed ") && line.contains("~bpo"))
+    })
+}
+
 fn agreed() -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
     let mut out = std::io::stdout();
-    write!(out, "Install them now? [y/N] ")?;
+    write!(out, "Install them now, with what they depend on? [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
-/// Makes the suite `backports` known to apt, from where the packages of `release` come, unless it is known already.
-fn know_backports(release: &str, backports: &str) -> Result<()> {
+/// Makes a suite known to apt, from where the packages of `release` come, unless it is known already.
+///
+/// It is asked of apt's lists, which have been updated.
+fn know_suite(root: Root, release: &str, suite: &str) -> Result<()> {
+    let sources = sources()?;
+    if sources.iter().any(|(_, codename)| codename == suite) {
+        return Ok(());
+    }
+    let Some((address, _)) = sources.iter().find(|(_, codename)| codename == release) else {
+        bail!("apt knows no package source of the release '{release}'")
+    };
+    // Without the line apt asks all keys that it trusts.
+    let key = if Path::new(DEBIAN_KEYS).exists() {
+        format!("Signed-By: {DEBIAN_KEYS}\n")
+    } else {
+        String::new()
+    };
+    let text = format!("Types: deb\nURIs: {address}\nSuites: {suite}\nComponents: main\n{key}");
+    say(&format!("* Adding the suite {suite} in {BACKPORTS_FILE}"));
+    let written = tempfile::NamedTempFile::new()?;
+    std::fs::write(written.path(), text)?;
+    let from = written.path().to_string_lossy().into_owned();
+    root.run("install", &["-m", "644", &from, BACKPORTS_FILE])?;
+    root.apt_get(&["update"])
+}
+
+/// The addresses and suites that apt has lists of.
+fn sources() -> Result<Vec<(String, String)>> {
     let output = Command::new("apt-get")
         .args([
             "indextargets",
@@ -144,29 +227,10 @@ fn know_backports(release: &str, backports: &str) -> Result<()> {
         .output()
         .context("cannot run apt-get")?;
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    let sources: Vec<_> = lines.lines().filter_map(|line| line.split_once(' ')).collect();
-    if sources.iter().any(|(_, codename)| *codename == backports) {
-        return Ok(());
-    }
-    let Some((address, _)) = sources.iter().find(|(_, codename)| *codename == release) else {
-        bail!("apt knows no package source of the release '{release}'; run `apt-get update` and try again")
-    };
-    // Without the line apt asks all keys that it trusts.
-    let key = if Path::new(DEBIAN_KEYS).exists() {
-        format!("Signed-By: {DEBIAN_KEYS}\n")
-    } else {
-        String::new()
-    };
-    let text = format!("Types: deb\nURIs: {address}\nSuites: {backports}\nComponents: main\n{key}");
-    say(&format!("Adding the suite {backports} in {BACKPORTS_FILE}"));
-    let written = tempfile::NamedTempFile::new()?;
-    std::fs::write(written.path(), text)?;
-    let from = written.path().to_string_lossy().into_owned();
-    ensure!(
-        as_root("install", &["-m", "644", &from, BACKPORTS_FILE])?,
-        "cannot write {BACKPORTS_FILE}"
-    );
-    Ok(())
+    let sources = lines.lines().filter_map(|line| line.split_once(' '));
+    Ok(sources
+        .map(|(address, codename)| (address.to_owned(), codename.to_owned()))
+        .collect())
 }
 
 /// The name of the installed release.
@@ -177,39 +241,4 @@ fn codename() -> Result<String> {
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     name.map(|name| name.trim_matches('"').to_owned())
         .context("/etc/os-release names no release")
-}
-
-fn apt(arguments: &[&str]) -> Result<()> {
-    ensure!(
-        as_root("apt-get", arguments)?,
-        "`apt-get {}` failed",
-        arguments.join(" ")
-    );
-    Ok(())
-}
-
-/// Runs a program as root, by sudo where this is not root; tells whether it succeeded.
-fn as_root(program: &str, arguments: &[&str]) -> Result<bool> {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-    let mut command = if root {
-        Command::new(program)
-    } else {
-        Command::new("sudo")
-    };
-    if !root {
-        command.args(["DEBIAN_FRONTEND=noninteractive", program]);
-    }
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    Ok(command
-        .status()
-        .with_context(|| format!("cannot run {program} as root"))?
-        .success())
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "talking to the user is this program's purpose"
-)]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
 }
