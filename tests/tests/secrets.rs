@@ -1,5 +1,5 @@
 //! Secrets under stock clients.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use end_to_end::{Instance, Outcome, User, python, wait_for};
 use std::fs;
@@ -520,6 +520,67 @@ fn values_lie_on_disk_encrypted_where_there_is_a_key() {
         "MTIz"
     );
     assert!(!sealed.exists());
+}
+
+/// Counts how often a part of a value, and of its form on disk, stands in the daemon's memory: with the secret there, and
+/// after it is gone.
+const SEARCH: &str = r#"
+import base64, libvirt, os, re, sys, time
+uri, pid, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def found(*parts):
+    count = 0
+    with open('/proc/%s/mem' % pid, 'rb', 0) as memory:
+        for line in open('/proc/%s/maps' % pid):
+            start, end, access = re.match('([0-9a-f]+)-([0-9a-f]+) (\\S+)', line).groups()
+            if access.startswith('rw'):
+                memory.seek(int(start, 16))
+                try:
+                    content = memory.read(int(end, 16) - int(start, 16))
+                except OSError:
+                    continue
+                count += sum(content.count(part) for part in parts)
+    return count
+value = base64.b64encode(os.urandom(size))[:size]
+coded = base64.b64encode(value)
+parts = [text[at:at + 20] for text in (value, coded) for at in range(0, size - 20, size // 7)]
+conn = libvirt.open(uri)
+secret = conn.secretDefineXML('<secret/>')
+secret.setValue(value)
+assert secret.value() == value
+conn.secretDefineXML(secret.XMLDesc())
+there = found(*parts)
+secret.undefine()
+# The last reply's memory is given back right after it is sent.
+for _ in range(500):
+    left = found(*parts)
+    if left == 0:
+        break
+    time.sleep(0.02)
+print(there > 0, left)
+"#;
+
+#[test]
+fn no_value_stays_in_memory_when_its_secret_is_gone() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: only root may look into the daemon's memory");
+        return;
+    }
+    let mut instance = start();
+    for encrypted in [false, true] {
+        if encrypted {
+            configure(&instance, 7, "");
+            again(&mut instance);
+        }
+        for size in ["100", "3000", "60000"] {
+            let outcome = python(SEARCH, &[&instance.uri(), &instance.pid().to_string(), size]);
+            assert!(outcome.success, "{}", outcome.stderr);
+            assert_eq!(
+                outcome.stdout.trim(),
+                "True 0",
+                "{size} bytes, encrypted: {encrypted}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use uuid::Uuid;
 use xdr::SecretBytes;
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, zeroize_stack};
 
 /// The length of a key, in bytes.
 const KEY: usize = 32;
@@ -21,6 +21,21 @@ const KEY: usize = 32;
 const NONCE: usize = 12;
 /// The length of a tag, in bytes.
 const TAG: usize = 16;
+
+/// How much of the stack the cipher may leave parts of a key or of a value on, in bytes, and more.
+const STACK: usize = 32 * 1024;
+
+/// Runs what leaves traces on the stack, and overwrites them.
+fn traceless<T>(work: impl FnOnce() -> T) -> T {
+    /// Below the frame that overwrites.
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let done = apart(work);
+    zeroize_stack::<STACK>();
+    done
+}
 
 /// The host's key; its memory is overwritten when it is dropped.
 pub(crate) struct Cipher(Aes256Gcm);
@@ -51,7 +66,7 @@ impl Cipher {
             .read_to_end(&mut key)
             .map_err(|err| err.to_string())?;
         <&Key<Aes256Gcm>>::try_from(key.as_slice())
-            .map(|key| Self(Aes256Gcm::new(key)))
+            .map(|key| traceless(|| Self(Aes256Gcm::new(key))))
             .map_err(|_| format!("a key has {KEY} bytes, no more and no less"))
     }
 
@@ -65,9 +80,11 @@ impl Cipher {
         // With room for the tag: it shall not move in memory while it is in the clear.
         let mut buffer = Zeroizing::new(Vec::with_capacity(value.len() + TAG));
         buffer.extend_from_slice(value);
-        self.0
-            .encrypt_in_place(&Nonce::from(nonce), secret.as_bytes(), &mut *buffer)
-            .map_err(|_| "it is too long to be encrypted".to_owned())?;
+        traceless(|| {
+            self.0
+                .encrypt_in_place(&Nonce::from(nonce), secret.as_bytes(), &mut *buffer)
+        })
+        .map_err(|_| "it is too long to be encrypted".to_owned())?;
         Ok(STANDARD.encode([&nonce, buffer.as_slice()].concat()))
     }
 
@@ -83,11 +100,11 @@ impl Cipher {
             return Err("it is too short".to_owned());
         };
         let mut value = Zeroizing::new(rest.to_vec());
-        self.0
-            .decrypt_in_place(&Nonce::from(*nonce), secret.as_bytes(), &mut *value)
-            .map_err(|_| {
-                "it was encrypted with another key or for another secret, or was changed".to_owned()
-            })?;
+        traceless(|| {
+            self.0
+                .decrypt_in_place(&Nonce::from(*nonce), secret.as_bytes(), &mut *value)
+        })
+        .map_err(|_| "it was encrypted with another key or for another secret, or was changed".to_owned())?;
         Ok(SecretBytes::from(std::mem::take(&mut *value)))
     }
 }

@@ -215,3 +215,128 @@ fn decoded(text: &[u8]) -> Result<SecretBytes, String> {
     }
     Ok(SecretBytes::from(std::mem::take(&mut *value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const UUID: Uuid = Uuid::from_u128(7);
+
+    fn cipher(folder: &Path, byte: u8) -> Cipher {
+        let path = folder.join("key");
+        fs::write(&path, [byte; 32]).unwrap();
+        Cipher::from_file(&path).unwrap()
+    }
+
+    fn secret() -> Secret {
+        Secret {
+            uuid: UUID,
+            document: Document {
+                uuid: Some(UUID),
+                ..Document::default()
+            },
+            value: Value::Unset,
+        }
+    }
+
+    fn bytes(text: &str) -> SecretBytes {
+        SecretBytes::from(text.as_bytes().to_vec())
+    }
+
+    /// The value that a new daemon finds, or why it finds none.
+    fn found(store: &Store, cipher: Option<&Cipher>) -> Result<String, String> {
+        let loaded = store.load(cipher).unwrap();
+        let [Ok(secret)] = loaded.as_slice() else {
+            return Err(format!("{} secrets", loaded.len()));
+        };
+        match &secret.value {
+            Value::Set(value) => Ok(String::from_utf8(value.expose().to_vec()).unwrap()),
+            Value::Unset => Err("unset".to_owned()),
+            Value::Unreadable(why) => Err(why.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_as_it_was_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("secrets");
+        let (store, cipher) = (Store::open(folder.clone()).unwrap(), cipher(dir.path(), 1));
+        assert_eq!(found(&store, None), Err("0 secrets".to_owned()));
+        store.save_document(&secret()).unwrap();
+        assert_eq!(found(&store, None), Err("unset".to_owned()));
+        store.save_value(UUID, &bytes("a"), None).unwrap();
+        assert_eq!(found(&store, Some(&cipher)), Ok("a".to_owned()));
+        store.save_value(UUID, &bytes("b"), Some(&cipher)).unwrap();
+        assert_eq!(found(&store, Some(&cipher)), Ok("b".to_owned()));
+        assert!(found(&store, None).unwrap_err().contains("encrypted"));
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        store.remove(UUID).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn of_two_forms_the_one_that_can_be_read_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("secrets")).unwrap();
+        let (own, other) = (cipher(dir.path(), 1), cipher(dir.path(), 2));
+        store.save_document(&secret()).unwrap();
+        store.save_value(UUID, &bytes("sealed"), Some(&own)).unwrap();
+        // As a crash may leave it.
+        fs::write(store.path(UUID, CLEAR), "Y2xlYXI=\n").unwrap();
+        assert_eq!(found(&store, Some(&own)), Ok("sealed".to_owned()));
+        assert_eq!(found(&store, Some(&other)), Ok("clear".to_owned()));
+        assert_eq!(found(&store, None), Ok("clear".to_owned()));
+    }
+
+    #[test]
+    fn left_overs_go_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().to_owned()).unwrap();
+        store.save_document(&secret()).unwrap();
+        store.save_value(UUID, &bytes("a"), None).unwrap();
+        let other = Uuid::from_u128(8);
+        for name in [
+            format!("{other}.base64"),
+            format!("{other}.aes256gcm"),
+            format!("{UUID}.base64.new"),
+            format!("{UUID}.xml.new"),
+        ] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        fs::write(dir.path().join("notes.base64"), "x").unwrap();
+        assert_eq!(found(&store, None), Ok("a".to_owned()));
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                format!("{UUID}.base64"),
+                format!("{UUID}.xml"),
+                "notes.base64".to_owned()
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_too_long_for_a_value_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().to_owned()).unwrap();
+        store.save_document(&secret()).unwrap();
+        let longest = "x".repeat(SECRET_VALUE_MAX);
+        store.save_value(UUID, &bytes(&longest), None).unwrap();
+        assert_eq!(found(&store, None), Ok(longest.clone()));
+        let cipher = cipher(dir.path(), 1);
+        store.save_value(UUID, &bytes(&longest), Some(&cipher)).unwrap();
+        assert_eq!(found(&store, Some(&cipher)), Ok(longest));
+        fs::write(store.path(UUID, CLEAR), "A".repeat(FILE_MAX + 1)).unwrap();
+        fs::remove_file(store.path(UUID, SEALED)).unwrap();
+        assert!(found(&store, None).unwrap_err().contains("longer than"));
+    }
+}
