@@ -670,3 +670,15 @@ fn a_user_keeps_secrets_of_his_own() {
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(virsh(&["secret-get-value", UUID]).trim(), "MTIz");
 }
+
+#[test]
+fn the_proxy_leads_to_secrets() {
+    let instance = Instance::start_all(&["virtsecretd", "virtproxyd"]);
+    let proxy = instance.daemon("virtproxyd");
+    let uri = proxy.uri_of("secret");
+    let file = instance.file("secret.xml", &document("", UUID, ""));
+    proxy.virsh_at(&uri, &["secret-define", &file]);
+    proxy.virsh_at(&uri, &["secret-set-value", UUID, "--base64", "MTIz"]);
+    assert_eq!(proxy.virsh_at(&uri, &["secret-get-value", UUID]).trim(), "MTIz");
+    assert!(instance.virsh(&["secret-list"]).contains(UUID));
+}
