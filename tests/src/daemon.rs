@@ -200,17 +200,6 @@ impl Daemon {
         });
         peak.expect("the kernel tells it")
     }
-
-    /// Runs a command in its network, which must succeed; gives what it said.
-    ///
-    /// # Panics
-    /// When it fails.
-    pub fn in_network(&self, command: &[&str]) -> String {
-        let network = format!("--net=/proc/{}/ns/net", self.pid());
-        let outcome = Outcome::of(Command::new("nsenter").arg(network).args(command));
-        assert!(outcome.success, "{command:?}: {}", outcome.stderr);
-        outcome.stdout
-    }
 }
 
 impl Drop for Daemon {

@@ -1,6 +1,7 @@
 //! A private instance of the daemons under test.
 
 use crate::daemon::Daemon;
+use crate::network::Network;
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many instances this process has made, in tens.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
-
-/// What starts a daemon in a network name space of its own.
-const OWN_NETWORK: [&str; 2] = ["unshare", "--net"];
 
 /// Daemons with all their files below one folder.
 ///
@@ -20,6 +18,8 @@ pub struct Instance {
     /// These end before the folder goes.
     daemons: Vec<Daemon>,
     place: private_instance::Instance,
+    /// Where its daemons run, if not in the host's network.
+    network: Option<Network>,
 }
 
 impl Instance {
@@ -37,7 +37,8 @@ impl Instance {
     /// When it does not serve.
     pub fn start_in_own_network() -> Self {
         let mut instance = Self::empty();
-        instance.launch("virtqemud", |daemon| daemon.under(OWN_NETWORK));
+        instance.network = Some(Network::new());
+        instance.add("virtqemud");
         instance
     }
 
@@ -70,6 +71,7 @@ impl Instance {
         Self {
             daemons: Vec::new(),
             place,
+            network: None,
         }
     }
 
@@ -78,21 +80,27 @@ impl Instance {
     /// # Panics
     /// When it does not.
     pub fn add(&mut self, name: &str) -> &mut Daemon {
-        self.launch(name, |daemon| daemon)
-    }
-
-    fn launch(
-        &mut self,
-        name: &str,
-        how: impl FnOnce(private_instance::Daemon) -> private_instance::Daemon,
-    ) -> &mut Daemon {
         // Says whether it is built before it is needed.
         binary(name);
-        let daemon = how(self.place.daemon(name)).with(["--verbose"]);
+        let mut daemon = self.place.daemon(name).with(["--verbose"]);
+        if let Some(network) = &self.network {
+            daemon = daemon.under(network.entrance());
+        }
         self.daemons.push(Daemon::new(daemon));
         let daemon = self.daemons.last_mut().expect("it was added");
         daemon.restart();
         daemon
+    }
+
+    /// Runs a command in the daemons' own network, which must succeed; gives what it said.
+    ///
+    /// # Panics
+    /// When it fails, or they are in the host's network.
+    pub fn in_network(&self, command: &[&str]) -> String {
+        let network = self.network.as_ref().expect("a network of its own");
+        let outcome = network.run(command);
+        assert!(outcome.success, "{command:?}: {}", outcome.stderr);
+        outcome.stdout
     }
 
     /// The daemon of that name.

@@ -12,6 +12,7 @@ mod client;
 mod daemon;
 mod guest;
 mod instance;
+mod network;
 mod sequence;
 mod user;
 

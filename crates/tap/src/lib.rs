@@ -1,8 +1,13 @@
 //! Tap devices of Linux as descriptors for a hypervisor (`Documentation/networking/tuntap.rst` of the kernel).
 //!
-//! A tap made here lives as long as somebody holds one of its descriptors, unless it was made persistent by others.
+//! A tap made here lives as long as somebody holds one of its descriptors, unless it was made persistent by others. A
+//! macvtap is a link that somebody else makes and removes; only its queues are opened here.
 //! Crates that make taps set them up for reading packets themselves; a hypervisor needs the bare queue, with the header
 //! of virtio's where its guest understands it.
+
+mod macvtap;
+
+pub use macvtap::open_macvtap;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, opcode};
@@ -56,6 +61,40 @@ unsafe impl Ioctl for SetInterface {
     }
 }
 
+/// The flags of a queue; those of a macvtap take the same.
+fn flags(queues: usize, virtio: bool) -> i16 {
+    let mut flags = IFF_TAP | IFF_NO_PI;
+    if virtio {
+        flags |= IFF_VNET_HDR;
+    }
+    if queues > 1 {
+        flags |= IFF_MULTI_QUEUE;
+    }
+    flags
+}
+
+/// Gives a queue its flags and the device of that name, and tells the name that the kernel gave; a macvtap's queue has
+/// its device and takes no name.
+fn bind(queue: &OwnedFd, name: &str, flags: i16) -> io::Result<String> {
+    let mut request = Request {
+        name: [0; NAME_SIZE],
+        flags,
+        rest: [0; 22],
+    };
+    // One byte is left for the zero.
+    let room = request
+        .name
+        .get_mut(..name.len())
+        .filter(|room| room.len() < NAME_SIZE);
+    room.ok_or(io::ErrorKind::InvalidFilename)?
+        .copy_from_slice(name.as_bytes());
+    // SAFETY: `SetInterface` says what it is.
+    #[expect(unsafe_code, reason = "there is no safe call for this ioctl")]
+    let made = unsafe { rustix::ioctl::ioctl(queue, SetInterface(request)) }?;
+    let end = made.name.iter().position(|byte| *byte == 0).unwrap_or(NAME_SIZE);
+    Ok(String::from_utf8_lossy(made.name.get(..end).unwrap_or_default()).into_owned())
+}
+
 /// A tap device.
 #[derive(Debug)]
 pub struct Tap {
@@ -72,13 +111,7 @@ impl Tap {
     /// # Errors
     /// What the kernel says: no permission, a name in use, a name too long, no such device.
     pub fn open(name: &str, queues: usize, virtio: bool) -> io::Result<Self> {
-        let mut flags = IFF_TAP | IFF_NO_PI;
-        if virtio {
-            flags |= IFF_VNET_HDR;
-        }
-        if queues > 1 {
-            flags |= IFF_MULTI_QUEUE;
-        }
+        let flags = flags(queues, virtio);
         let mut tap = Self {
             name: name.to_owned(),
             queues: Vec::new(),
@@ -89,23 +122,7 @@ impl Tap {
                 OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK,
                 Mode::empty(),
             )?;
-            let mut request = Request {
-                name: [0; NAME_SIZE],
-                flags,
-                rest: [0; 22],
-            };
-            // One byte is left for the zero.
-            let room = request
-                .name
-                .get_mut(..tap.name.len())
-                .filter(|room| room.len() < NAME_SIZE);
-            room.ok_or(io::ErrorKind::InvalidFilename)?
-                .copy_from_slice(tap.name.as_bytes());
-            // SAFETY: `SetInterface` says what it is.
-            #[expect(unsafe_code, reason = "there is no safe call for this ioctl")]
-            let made = unsafe { rustix::ioctl::ioctl(&queue, SetInterface(request)) }?;
-            let end = made.name.iter().position(|byte| *byte == 0).unwrap_or(NAME_SIZE);
-            tap.name = String::from_utf8_lossy(made.name.get(..end).unwrap_or_default()).into_owned();
+            tap.name = bind(&queue, &tap.name, flags)?;
             tap.queues.push(queue);
         }
         Ok(tap)

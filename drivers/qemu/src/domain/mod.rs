@@ -27,7 +27,7 @@ mod sample;
 mod state;
 
 pub(crate) use guest::{Guest, Link, Notice};
-pub(crate) use names::Names;
+pub(crate) use names::{InterfaceName, Names};
 pub(crate) use owner::Owner;
 pub(crate) use process::{Ending, Process, Stat};
 pub(crate) use run_state::{Paused, RunState, Running, Shutoff};

@@ -2,18 +2,28 @@
 
 use model::domain::Domain as Model;
 use model::domain::devices::disk_source::BackingLayer;
+use model::domain::devices::interface::InterfaceKind;
 
 /// The devices that have figures.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     /// The disks, in the document's order.
     pub disks: Box<[DiskName]>,
-    /// The interfaces on the host, in the document's order; empty where there is none.
-    pub interfaces: Box<[Box<str>]>,
+    /// The interfaces, in the document's order.
+    pub interfaces: Box<[InterfaceName]>,
     /// Whether the kernel's hypervisor runs the guest.
     pub accelerated: bool,
     /// Whether it may have I/O threads.
     pub iothreads: bool,
+}
+
+/// An interface's name on the host.
+#[derive(Debug, Clone)]
+pub(crate) struct InterfaceName {
+    /// `vnet0`; empty where there is none.
+    pub target: Box<str>,
+    /// Whether the host counts as the guest does: a macvtap receives what the guest receives, where other links send it.
+    pub counts_as_guest: bool,
 }
 
 /// A disk's names.
@@ -59,11 +69,10 @@ impl Names {
             node: disk.source.details().and_then(|details| details.index),
             below: disk.backing_chain().map(LayerName::of).collect(),
         });
-        let interfaces = model
-            .devices
-            .interfaces
-            .iter()
-            .map(|nic| nic.target_dev().unwrap_or_default().into());
+        let interfaces = model.devices.interfaces.iter().map(|nic| InterfaceName {
+            target: nic.target_dev().unwrap_or_default().into(),
+            counts_as_guest: matches!(nic.kind, InterfaceKind::Direct { .. }),
+        });
         Self {
             disks: disks.collect(),
             interfaces: interfaces.collect(),

@@ -133,9 +133,9 @@ async fn interface_stats(
             format!("'{}' is not a known interface", args.device),
         )
     };
-    if args.device.is_empty() || !live.names.interfaces.iter().any(|name| **name == *args.device) {
-        return Err(unknown());
-    }
+    let mut names = live.names.interfaces.iter();
+    let name = names.find(|name| *name.target == *args.device && !name.target.is_empty());
+    let name = name.ok_or_else(unknown)?;
     let table = Interfaces::read().map_err(|err| {
         Error::new(
             Code::SystemError,
@@ -144,9 +144,9 @@ async fn interface_stats(
         )
         .caused_by(err)
     })?;
-    let counters = table.get(&args.device).ok_or_else(unknown)?;
-    let [rx_bytes, rx_packets, rx_errs, rx_drop] = counters.sent.map(signed);
-    let [tx_bytes, tx_packets, tx_errs, tx_drop] = counters.received.map(signed);
+    let counters = table.of_guest(name).ok_or_else(unknown)?;
+    let [rx_bytes, rx_packets, rx_errs, rx_drop] = counters.received.map(signed);
+    let [tx_bytes, tx_packets, tx_errs, tx_drop] = counters.sent.map(signed);
     Ok(remote::DomainInterfaceStatsRet {
         rx_bytes,
         rx_packets,

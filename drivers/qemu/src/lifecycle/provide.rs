@@ -4,7 +4,7 @@
 
 use super::taps::Taps;
 use super::tpm;
-use super::{COMMAND_WAIT, Resources, monitor_error, status};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, status};
 use crate::command::{self, Named, Provision};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
@@ -79,7 +79,7 @@ pub(crate) fn before_start(
     ground: &Ground,
     ports: &GraphicsPorts,
     config: &QemuConfig,
-    taps: Taps,
+    mut taps: Taps,
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
@@ -120,6 +120,7 @@ pub(crate) fn before_start(
         document: &model.to_xml(),
     };
     status::write(&ground.status, &starting.to_text())?;
+    macvtap::make(model, &ground.domain_dir, &mut taps, &mut resources.macvtaps)?;
     let served = tpm::start(model, &ground.tpm, resources)?;
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;

@@ -1,5 +1,6 @@
 //! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
 
+use super::macvtap::{self, Macvtap};
 use crate::config::QemuConfig;
 use crate::domain::Process;
 use crate::paths::Paths;
@@ -14,7 +15,7 @@ use std::time::Duration;
 /// How long a helper process may take to end itself once its guest is gone.
 const HELPER_WAIT: Duration = Duration::from_secs(5);
 
-/// The files, ports and helper processes of one run.
+/// The files, ports, links and helper processes of one run.
 ///
 /// Dropping it before [`Resources::settle`] gives everything back, so a start that fails half way leaves nothing behind.
 /// Afterwards only [`Resources::release`] does: a daemon that ends must leave a guest what it has, and the next one makes
@@ -27,6 +28,8 @@ pub(crate) struct Resources {
     pub files: Vec<PathBuf>,
     /// Ports of graphics servers.
     pub ports: Vec<Port>,
+    /// Links of the host that do not go with QEMU by themselves.
+    pub macvtaps: Vec<Macvtap>,
     /// Processes beside QEMU, ended with it.
     pub helpers: Vec<Arc<Process>>,
     /// Whether the guest runs and keeps all this beyond the life of this value.
@@ -41,6 +44,7 @@ impl Resources {
             folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name), memory],
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
+            macvtaps: Vec::new(),
             helpers: Vec::new(),
             settled: false,
         }
@@ -69,7 +73,7 @@ impl Resources {
         }
     }
 
-    /// Gives everything back. Blocks on the disk.
+    /// Gives everything back. Blocks on the disk and the kernel, inside the runtime.
     pub(crate) fn release(mut self) {
         self.settled = false;
     }
@@ -83,6 +87,7 @@ impl Drop for Resources {
         for helper in &self.helpers {
             told_of(helper, helper.signal(Signal::TERM));
         }
+        macvtap::remove_all(&self.macvtaps);
         for file in &self.files {
             told(file, fs::remove_file(file));
         }

@@ -1,15 +1,16 @@
 //! Interfaces whose host end is a tap: made, joined to their bridge and switched on before QEMU starts.
+//! Those with a macvtap are only given its name here; [`macvtap`](super::macvtap) makes it.
 //!
 //! A tap made here goes with QEMU, which holds its queues; one that was there before (`managed='no'`) stays as it is.
 
+use super::links::Links;
+use super::macvtap;
 use crate::command::{Named, Role};
 use error::{Code, Domain as ErrorDomain, Error, Result};
-use futures_util::TryStreamExt;
 use model::domain::devices::Interface;
 use model::domain::devices::interface::{InterfaceDriverName, InterfaceKind};
 use model::domain::{Domain as Model, DomainType};
-use rtnetlink::packet_route::link::LinkAttribute;
-use rtnetlink::{Handle, LinkUnspec};
+use rtnetlink::LinkUnspec;
 use std::os::fd::OwnedFd;
 use xml::YesNo;
 
@@ -20,6 +21,8 @@ const PATTERN: &str = "vnet%d";
 #[derive(Debug, Default)]
 pub(crate) struct Taps {
     opened: Vec<(String, Role, Vec<OwnedFd>)>,
+    /// Devices whose macvtap has its name.
+    planned: Vec<String>,
 }
 
 impl Taps {
@@ -30,7 +33,6 @@ impl Taps {
     /// is left behind.
     pub(super) async fn open(model: &mut Model) -> Result<Self> {
         let mut taps = Self::default();
-        let accelerated = model.r#type == DomainType::Kvm;
         let mut links = None;
         for interface in &mut model.devices.interfaces {
             let bridge = match &interface.kind {
@@ -38,28 +40,27 @@ impl Taps {
                     let bridge = source.as_ref().and_then(|source| source.bridge.clone());
                     Some(bridge.ok_or_else(|| wrong("<interface type='bridge'>: <source> names no bridge"))?)
                 }
-                InterfaceKind::Ethernet { .. } => None,
+                InterfaceKind::Ethernet { .. } | InterfaceKind::Direct { .. } => None,
                 _ => continue,
             };
             refuse_options(interface)?;
-            let alias = interface.info.alias_name().unwrap_or_default().to_owned();
+            let links = match &links {
+                Some(links) => links,
+                None => links.insert(Links::new()?),
+            };
+            if let InterfaceKind::Direct { .. } = &interface.kind {
+                macvtap::name(interface, links).await?;
+                taps.planned
+                    .extend(interface.info.alias_name().map(str::to_owned));
+                continue;
+            }
             let tap = make(interface)?;
             let managed = interface.target.as_ref().and_then(|target| target.managed);
             if managed != Some(YesNo::No) {
-                if links.is_none() {
-                    links = Some(Links::new()?);
-                }
-                if let Some(links) = &links {
-                    links.set_up(interface, &tap.name, bridge.as_deref()).await?;
-                }
+                set_up(links, interface, &tap.name, bridge.as_deref()).await?;
             }
-            let vhost = vhost(interface, accelerated, tap.queues.len());
-            let target = interface.target.get_or_insert_default();
-            target.dev = Some(tap.name);
-            taps.opened.push((alias.clone(), Role::Tap, tap.queues));
-            if !vhost.is_empty() {
-                taps.opened.push((alias, Role::Vhost, vhost));
-            }
+            interface.target.get_or_insert_default().dev = Some(tap.name);
+            taps.add(interface, model.r#type, tap.queues);
         }
         Ok(taps)
     }
@@ -70,9 +71,19 @@ impl Taps {
         self
     }
 
-    /// Whether the interface of that name has its tap.
+    /// Adds an interface's opened queues, with the kernel's own way of packets where that is wanted.
+    pub(super) fn add(&mut self, interface: &Interface, hypervisor: DomainType, queues: Vec<OwnedFd>) {
+        let alias = interface.info.alias_name().unwrap_or_default().to_owned();
+        let vhost = vhost(interface, hypervisor == DomainType::Kvm, queues.len());
+        self.opened.push((alias.clone(), Role::Tap, queues));
+        if !vhost.is_empty() {
+            self.opened.push((alias, Role::Vhost, vhost));
+        }
+    }
+
+    /// Whether the interface of that name has its tap, or will have its macvtap.
     pub(super) fn has(&self, alias: &str) -> bool {
-        self.opened.iter().any(|(of, ..)| of == alias)
+        self.planned.iter().any(|of| of == alias) || self.opened.iter().any(|(of, ..)| of == alias)
     }
 
     /// Numbers the descriptors from `first` on: as QEMU is handed them, and as it is told of them.
@@ -144,16 +155,16 @@ fn make(interface: &Interface) -> Result<tap::Tap> {
         }
         _ => PATTERN,
     };
-    let queues = interface
-        .driver
-        .as_ref()
-        .and_then(|driver| driver.queues)
-        .unwrap_or(1);
-    let queues = usize::try_from(queues).unwrap_or(1);
-    tap::Tap::open(name, queues, interface.is_virtio()).map_err(|err| {
+    tap::Tap::open(name, queues(interface), interface.is_virtio()).map_err(|err| {
         let text = format!("<interface>: cannot make the tap '{name}': {err}");
         Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
     })
+}
+
+/// How many queues an interface has.
+pub(super) fn queues(interface: &Interface) -> usize {
+    let queues = interface.driver.as_ref().and_then(|driver| driver.queues);
+    usize::try_from(queues.unwrap_or(1)).unwrap_or(1)
 }
 
 /// The kernel's own way of packets: for guests it runs itself, and for whoever asks for it by name.
@@ -177,75 +188,27 @@ fn vhost(interface: &Interface, accelerated: bool, queues: usize) -> Vec<OwnedFd
     opened.unwrap_or_default()
 }
 
-/// The host's links.
-struct Links {
-    handle: Handle,
-    connection: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Links {
-    fn drop(&mut self) {
-        self.connection.abort();
+/// Joins a tap to its bridge and switches it on.
+async fn set_up(links: &Links, interface: &Interface, name: &str, bridge: Option<&str>) -> Result<()> {
+    let bridge = match bridge {
+        Some(bridge) => Some(links.find(bridge).await?),
+        None => None,
+    };
+    let mut link = LinkUnspec::new_with_index(links.find(name).await?.index).up();
+    let own_mtu = interface.mtu.as_ref().map(|mtu| mtu.size);
+    if let Some(mtu) = own_mtu.or(bridge.as_ref().and_then(|bridge| bridge.mtu)) {
+        link = link.mtu(mtu);
     }
-}
-
-impl Links {
-    fn new() -> Result<Self> {
-        let (connection, handle, _) = rtnetlink::new_connection().map_err(|err| {
-            let text = format!("cannot reach the kernel's links: {err}");
-            Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
-        })?;
-        Ok(Self {
-            handle,
-            connection: tokio::spawn(connection),
-        })
-    }
-
-    /// The number of a link and the size of its packets.
-    async fn find(&self, name: &str) -> Result<(u32, Option<u32>)> {
-        let mut found = self.handle.link().get().match_name(name.to_owned()).execute();
-        let link = found.try_next().await.map_err(|err| refused(name, &err))?;
-        let link = link.ok_or_else(|| refused(name, &"there is no such device"))?;
-        let mtu = link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Mtu(mtu) => Some(*mtu),
-            _ => None,
-        });
-        Ok((link.header.index, mtu))
-    }
-
-    /// Joins a tap to its bridge and switches it on.
-    async fn set_up(&self, interface: &Interface, name: &str, bridge: Option<&str>) -> Result<()> {
-        let bridge = match bridge {
-            Some(bridge) => Some(self.find(bridge).await?),
-            None => None,
-        };
-        let (index, _) = self.find(name).await?;
-        let mut link = LinkUnspec::new_with_index(index).up();
-        let own_mtu = interface.mtu.as_ref().map(|mtu| mtu.size);
-        if let Some(mtu) = own_mtu.or(bridge.and_then(|(_, mtu)| mtu)) {
-            link = link.mtu(mtu);
+    if let Some(mac) = interface.mac_address() {
+        // A bridge takes the lowest address of its ports for its own: that must not be a guest's.
+        let mut octets = mac.octets().to_vec();
+        if let Some(first) = octets.first_mut() {
+            *first = 0xfe;
         }
-        if let Some(mac) = interface.mac_address() {
-            // A bridge takes the lowest address of its ports for its own: that must not be a guest's.
-            let mut octets = mac.octets().to_vec();
-            if let Some(first) = octets.first_mut() {
-                *first = 0xfe;
-            }
-            link = link.address(octets);
-        }
-        if let Some((bridge, _)) = bridge {
-            link = link.controller(bridge);
-        }
-        self.handle
-            .link()
-            .set(link.build())
-            .execute()
-            .await
-            .map_err(|err| refused(name, &err))
+        link = link.address(octets);
     }
-}
-
-fn refused(name: &str, why: &dyn std::fmt::Display) -> Error {
-    let text = format!("<interface>: network device '{name}': {why}");
-    Error::new(Code::SystemError, ErrorDomain::Qemu, text)
+    if let Some(bridge) = bridge {
+        link = link.controller(bridge.index);
+    }
+    links.set(name, link.build()).await
 }

@@ -118,24 +118,23 @@ fn interfaces(call: &Call, state: &State, params: &mut Vec<TypedParam>) {
     let Some(live) = state.live.as_ref() else { return };
     let names = &live.names.interfaces;
     add(params, "net.count", count(names.len()));
-    if names.iter().all(|name| name.is_empty()) {
-        return;
-    }
-    for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        add(params, format!("net.{index}.name"), &**name);
+    for (index, name) in names.iter().enumerate() {
+        if name.target.is_empty() {
+            continue;
+        }
+        add(params, format!("net.{index}.name"), &*name.target);
         let Some(counters) = call.interface(name) else {
             continue;
         };
-        // What the host's end sends is what the guest receives.
         for (what, value) in [
-            ("rx.bytes", counters.sent[0]),
-            ("rx.pkts", counters.sent[1]),
-            ("rx.errs", counters.sent[2]),
-            ("rx.drop", counters.sent[3]),
-            ("tx.bytes", counters.received[0]),
-            ("tx.pkts", counters.received[1]),
-            ("tx.errs", counters.received[2]),
-            ("tx.drop", counters.received[3]),
+            ("rx.bytes", counters.received[0]),
+            ("rx.pkts", counters.received[1]),
+            ("rx.errs", counters.received[2]),
+            ("rx.drop", counters.received[3]),
+            ("tx.bytes", counters.sent[0]),
+            ("tx.pkts", counters.sent[1]),
+            ("tx.errs", counters.sent[2]),
+            ("tx.drop", counters.sent[3]),
         ] {
             add(params, format!("net.{index}.{what}"), value);
         }

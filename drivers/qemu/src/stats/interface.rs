@@ -1,5 +1,6 @@
 //! Traffic of the host's network interfaces, read once for as many guests as a call is about.
 
+use crate::domain::InterfaceName;
 use std::collections::HashMap;
 use std::io;
 
@@ -29,8 +30,21 @@ impl Interfaces {
         Self(table.lines().filter_map(entry).collect())
     }
 
-    /// Those of one interface.
-    pub(crate) fn get(&self, name: &str) -> Option<Counters> {
+    /// Those of one interface, as its guest sees them.
+    pub(crate) fn of_guest(&self, interface: &InterfaceName) -> Option<Counters> {
+        let Counters { received, sent } = self.get(&interface.target)?;
+        Some(if interface.counts_as_guest {
+            Counters { received, sent }
+        } else {
+            // What the host's end sends is what the guest receives.
+            Counters {
+                received: sent,
+                sent: received,
+            }
+        })
+    }
+
+    fn get(&self, name: &str) -> Option<Counters> {
         self.0.get(name).copied()
     }
 }
@@ -63,5 +77,19 @@ mod tests {
         assert_eq!(table.get("vnet1"), Some(counters));
         assert_eq!(table.get("vnet"), None);
         assert_eq!(Interfaces::parse("vnet1: 1 2").get("vnet1"), None);
+    }
+
+    #[test]
+    fn a_tap_counts_the_other_way_than_its_guest_and_a_macvtap_does_not() {
+        let table = Interfaces::parse("tap: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n");
+        let received = |counts_as_guest| {
+            let name = InterfaceName {
+                target: "tap".into(),
+                counts_as_guest,
+            };
+            table.of_guest(&name).unwrap().received
+        };
+        assert_eq!(received(false), [5, 6, 7, 8]);
+        assert_eq!(received(true), [1, 2, 3, 4]);
     }
 }

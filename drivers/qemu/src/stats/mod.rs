@@ -11,7 +11,7 @@ pub(crate) use groups::AFTER_UPDATE;
 pub(crate) use interface::{Counters, Interfaces};
 pub(crate) use refresh::{PATIENCE, refresh};
 
-use crate::domain::{Ask, State};
+use crate::domain::{Ask, InterfaceName, State};
 use protocol::TypedParam;
 use std::cell::OnceCell;
 
@@ -82,8 +82,8 @@ impl Call {
         params
     }
 
-    fn interface(&self, name: &str) -> Option<Counters> {
+    fn interface(&self, name: &InterfaceName) -> Option<Counters> {
         let read = || Interfaces::read().unwrap_or_default();
-        self.interfaces.get_or_init(read).get(name)
+        self.interfaces.get_or_init(read).of_guest(name)
     }
 }

@@ -3,6 +3,7 @@
 mod devices;
 mod disk;
 mod firmware;
+mod interface;
 mod processor;
 
 use super::machine::{Board, Machine};
@@ -54,6 +55,7 @@ pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
     disk::check(domain)?;
     processor::check(domain)?;
     devices::check(domain, machine)?;
+    interface::check(domain)?;
     let mut indexes = BTreeSet::new();
     for controller in &domain.devices.controllers {
         if let Some(index) = controller.index

@@ -1,0 +1,146 @@
+//! The host's network links, over the kernel's netlink.
+
+use error::{Code, Domain as ErrorDomain, Error, Result};
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::{Handle, LinkUnspec};
+
+/// The way to them.
+pub(super) struct Links {
+    handle: Handle,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+/// What is known of a link.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Its number.
+    pub index: u32,
+    /// The size of its packets.
+    pub mtu: Option<u32>,
+    /// Its hardware address.
+    pub address: Vec<u8>,
+    /// Whether it is a macvtap.
+    pub is_macvtap: bool,
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Links {
+    /// Opens it; inside the runtime.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] when the kernel has none.
+    pub(super) fn new() -> Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection().map_err(|err| {
+            let text = format!("cannot reach the kernel's links: {err}");
+            Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+        })?;
+        Ok(Self {
+            handle,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    /// The link of that name, where there is one.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn look_up(&self, name: &str) -> Result<Option<Link>> {
+        let mut found = self.handle.link().get().match_name(name.to_owned()).execute();
+        match found.try_next().await {
+            Ok(message) => Ok(message.as_ref().map(Link::of)),
+            Err(err) if errno(&err) == Some(rustix::io::Errno::NODEV) => Ok(None),
+            Err(err) => Err(refused(name, err)),
+        }
+    }
+
+    /// The link of that name.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] where there is none.
+    pub(super) async fn find(&self, name: &str) -> Result<Link> {
+        let link = self.look_up(name).await?;
+        link.ok_or_else(|| {
+            let text = format!("<interface>: network device '{name}': there is no such device");
+            Error::new(Code::SystemError, ErrorDomain::Qemu, text)
+        })
+    }
+
+    /// Changes the link of that name.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn set(&self, name: &str, message: LinkMessage) -> Result<()> {
+        let changed = self.handle.link().set(message).execute().await;
+        changed.map_err(|err| refused(name, err))
+    }
+
+    /// Switches a link on.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn switch_on(&self, name: &str, index: u32) -> Result<()> {
+        self.set(name, LinkUnspec::new_with_index(index).up().build())
+            .await
+    }
+
+    /// Makes a link of that name.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn add(&self, name: &str, message: LinkMessage) -> Result<()> {
+        let made = self.handle.link().add(message).execute().await;
+        made.map_err(|err| refused(name, err))
+    }
+
+    /// Removes the link of that number; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn remove(&self, name: &str, index: u32) -> Result<()> {
+        match self.handle.link().del(index).execute().await {
+            Err(err) if errno(&err) != Some(rustix::io::Errno::NODEV) => Err(refused(name, err)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Link {
+    fn of(message: &LinkMessage) -> Self {
+        let mut link = Self {
+            index: message.header.index,
+            mtu: None,
+            address: Vec::new(),
+            is_macvtap: false,
+        };
+        for attribute in &message.attributes {
+            match attribute {
+                LinkAttribute::Mtu(mtu) => link.mtu = Some(*mtu),
+                LinkAttribute::Address(address) => link.address.clone_from(address),
+                LinkAttribute::LinkInfo(infos) => {
+                    link.is_macvtap = infos.contains(&LinkInfo::Kind(InfoKind::MacVtap));
+                }
+                _ => {}
+            }
+        }
+        link
+    }
+}
+
+fn errno(err: &rtnetlink::Error) -> Option<rustix::io::Errno> {
+    match err {
+        rtnetlink::Error::NetlinkError(message) => rustix::io::Errno::from_io_error(&message.to_io()),
+        _ => None,
+    }
+}
+
+fn refused(name: &str, err: rtnetlink::Error) -> Error {
+    let why = errno(&err).map_or_else(|| err.to_string(), |errno| errno.to_string());
+    let text = format!("<interface>: network device '{name}': {why}");
+    Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+}
