@@ -48,6 +48,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("/sbin/ip", "iproute2"),
         ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+        ("passt", "passt"),
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
     ],

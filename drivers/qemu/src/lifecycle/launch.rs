@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// What to run.
 #[derive(Debug)]
@@ -116,4 +117,54 @@ impl Program {
             failed(err)
         })
     }
+}
+
+/// Runs a program that asks nobody and ends by itself, or goes to the background. `element` is what errors begin with.
+/// Blocks, inside the runtime.
+///
+/// # Errors
+/// [`Code::OperationTimeout`] when it does not end in time; its own last words when it fails.
+pub(super) fn run_to_end(element: &str, name: &str, command: Command, deadline: Duration) -> Result<()> {
+    let output = output(element, name, command, deadline)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = words(&output);
+    // That nobody listens to the system's log is not why it failed.
+    let all = said.lines().filter(|line| !line.ends_with("to syslog"));
+    let last: Vec<&str> = all.rev().take(4).collect();
+    let last: Vec<&str> = last.into_iter().rev().collect();
+    let text = format!(
+        "{element}: {name} failed ({}): {}",
+        output.status,
+        last.join("; ")
+    );
+    Err(Error::new(Code::InternalError, ErrorDomain::Qemu, text))
+}
+
+/// The same of a program that is only asked something; gives what it said, however it ends.
+///
+/// # Errors
+/// [`Code::OperationTimeout`] when it does not end in time.
+pub(super) fn ask(element: &str, name: &str, command: Command, deadline: Duration) -> Result<String> {
+    output(element, name, command, deadline).map(|output| words(&output))
+}
+
+fn words(output: &Output) -> String {
+    let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn output(element: &str, name: &str, command: Command, deadline: Duration) -> Result<Output> {
+    let mut command = tokio::process::Command::from(command);
+    command.current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    let output = async { tokio::time::timeout(deadline, command.output()).await };
+    let output = tokio::runtime::Handle::current().block_on(output).map_err(|_| {
+        let text = format!("{element}: {name} did not end within {deadline:?}");
+        Error::new(Code::OperationTimeout, ErrorDomain::Qemu, text)
+    })?;
+    output.map_err(|err| {
+        let text = format!("{element}: cannot run {name}: {err}");
+        Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
+    })
 }

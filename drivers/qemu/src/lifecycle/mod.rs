@@ -12,6 +12,7 @@ pub(crate) mod log_file;
 mod logd;
 mod macvtap;
 mod notices;
+mod passt;
 mod pause;
 mod power;
 mod processor;

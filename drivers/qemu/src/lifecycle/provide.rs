@@ -4,7 +4,7 @@
 
 use super::taps::Taps;
 use super::tpm;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, status};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, status};
 use crate::command::{self, Named, Provision};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
@@ -98,7 +98,8 @@ pub(crate) fn before_start(
     }
     channels(model, &ground.channel_dir);
     if let Some(wanted) = command::requirements(model).into_iter().find(|wanted| {
-        let provided = taps.has(&wanted.alias) || wanted.what == Provision::TpmEmulator;
+        let provided =
+            taps.has(&wanted.alias) || matches!(wanted.what, Provision::TpmEmulator | Provision::Passt);
         wanted.is_needed() && !provided
     }) {
         let text = format!(
@@ -121,7 +122,13 @@ pub(crate) fn before_start(
     };
     status::write(&ground.status, &starting.to_text())?;
     macvtap::make(model, &ground.domain_dir, &mut taps, &mut resources.macvtaps)?;
-    let served = tpm::start(model, &ground.tpm, resources)?;
+    let mut served = tpm::start(model, &ground.tpm, resources)?;
+    served.extend(passt::start(
+        model,
+        &ground.domain_dir,
+        ground.identity,
+        resources,
+    )?);
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
     own(&ground.monitor, ground.identity)?;

@@ -1,7 +1,7 @@
 //! Emulated TPMs: a swtpm process beside QEMU, and the state it keeps from run to run.
 
 use super::Resources;
-use super::launch::Program;
+use super::launch::{Program, run_to_end};
 use super::log_file::LogFile;
 use super::provide::{failed, own};
 use crate::Driver;
@@ -14,11 +14,11 @@ use model::domain::devices::Tpm;
 use model::domain::devices::tpm::{TpmBackendKind, TpmEmulator, TpmVersion};
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::process::Command;
 use xml::YesNo;
 
 /// The number swtpm knows its listening socket by.
@@ -187,34 +187,13 @@ fn set_up(model: &Model, ground: &Ground, state: &Path, version: TpmVersion) -> 
             "--create-ek-cert",
             "--create-platform-cert",
             "--lock-nvram",
-        ])
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+        ]);
     if version != TpmVersion::V1_2 {
         command.arg("--tpm2");
     }
     if let Some((user, group)) = ground.identity {
         command.uid(user).gid(group);
     }
-    // It makes keys, for which it needs the processor, and asks nobody.
-    let output = tokio::time::timeout(SETUP_WAIT, command.output());
-    let output = tokio::runtime::Handle::current().block_on(output).map_err(|_| {
-        let text = format!("<tpm>: swtpm_setup did not end within {SETUP_WAIT:?}");
-        Error::new(Code::OperationTimeout, ErrorDomain::Qemu, text)
-    })?;
-    let output = output.map_err(|err| failed("run swtpm_setup for", &unfinished, err))?;
-    if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let last: Vec<&str> = said.lines().rev().take(4).collect();
-        let last: Vec<&str> = last.into_iter().rev().collect();
-        let text = format!(
-            "<tpm>: swtpm_setup failed ({}): {}",
-            output.status,
-            last.join("; ")
-        );
-        return Err(Error::new(Code::InternalError, ErrorDomain::Qemu, text));
-    }
+    run_to_end("<tpm>", "swtpm_setup", command, SETUP_WAIT)?;
     fs::rename(&unfinished, state).map_err(|err| failed("make", state, err))
 }
