@@ -3,6 +3,7 @@
 //! QEMU gets the ends of pipes instead of files; virtlogd drains them. Where `stdio_handler` is not set, guests start
 //! without virtlogd too, and QEMU writes its files itself; "logd" insists.
 
+use super::descriptors::Descriptors;
 use super::log_file::{LogFile, note};
 use crate::Driver;
 use crate::command::{self, Provision, Role};
@@ -139,12 +140,11 @@ impl Logd {
         ret.map(|ret| ret.data).map_err(|err| err.context("virtlogd"))
     }
 
-    /// Opens what the devices of a live document write: pipes by device, as a start hands them to QEMU.
+    /// Opens what the devices of a live document write: a pipe for each, as a start hands them to QEMU.
     ///
     /// # Errors
     /// What virtlogd says.
-    pub(super) async fn outputs(&self, model: &Model) -> Result<Vec<(String, Role, Vec<OwnedFd>)>> {
-        let mut opened = Vec::new();
+    pub(super) async fn outputs(&self, model: &Model, descriptors: &mut Descriptors) -> Result<()> {
         for wanted in command::requirements(model) {
             let (role, path, keep) = match wanted.what {
                 Provision::OutputFile { path, append } => (Role::Output, path, append),
@@ -152,9 +152,9 @@ impl Logd {
                 _ => continue,
             };
             let log = self.open(&path, keep).await?;
-            opened.push((wanted.alias, role, vec![log.pipe]));
+            descriptors.add(&wanted.alias, role, vec![log.pipe]);
         }
-        Ok(opened)
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 //! Other than a tap, a macvtap stays when nobody holds its queues any more. Its name is in the status document before it
 //! is made, so whoever ends the run finds it; what is removed by that name must be a macvtap with the card's address.
 
+use super::descriptors::Descriptors;
 use super::links::{Link, Links};
-use super::taps::{self, Taps};
+use super::taps;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::Mac;
 use model::domain::Domain as Model;
@@ -52,6 +53,12 @@ pub(super) fn of(model: &Model) -> Vec<Macvtap> {
         .collect()
 }
 
+/// Whether the device of that name is a direct interface.
+pub(super) fn is_one(model: &Model, alias: &str) -> bool {
+    let mut interfaces = model.devices.interfaces.iter();
+    interfaces.any(|interface| interface.info.alias_name() == Some(alias) && direct(interface).is_some())
+}
+
 /// Gives a direct interface the name of the macvtap it is going to have.
 ///
 /// # Errors
@@ -84,7 +91,7 @@ pub(super) async fn name(interface: &mut Interface, links: &Links) -> Result<()>
 pub(super) fn make(
     model: &Model,
     scratch: &Path,
-    taps: &mut Taps,
+    descriptors: &mut Descriptors,
     removed_with: &mut Vec<Macvtap>,
 ) -> Result<()> {
     for interface in &model.devices.interfaces {
@@ -99,11 +106,11 @@ pub(super) fn make(
         };
         tokio::runtime::Handle::current().block_on(made.make(source, removed_with))?;
         let queues = taps::queues(interface);
-        let opened = tap::open_macvtap(name, queues, interface.is_virtio(), scratch).map_err(|err| {
+        let opened = devnode::open_macvtap(name, queues, interface.is_virtio(), scratch).map_err(|err| {
             let text = format!("<interface>: cannot open the macvtap '{name}': {err}");
             Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
         })?;
-        taps.add(interface, model.r#type, opened);
+        taps::add(descriptors, interface, model.r#type, opened);
     }
     Ok(())
 }

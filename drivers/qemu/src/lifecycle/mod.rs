@@ -3,6 +3,7 @@
 //! Each file holds the operations of one kind as methods of [`Owner`](crate::domain::Owner).
 
 mod adopt;
+mod descriptors;
 mod end;
 pub(crate) mod launch;
 mod leasing;
@@ -22,6 +23,7 @@ mod start;
 pub(crate) mod status;
 mod taps;
 pub(crate) mod tpm;
+mod vsock;
 
 pub(crate) use power::PowerWay;
 pub(crate) use resources::Resources;

@@ -2,10 +2,10 @@
 //!
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
-use super::taps::Taps;
+use super::descriptors::Descriptors;
 use super::tpm;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, status};
-use crate::command::{self, Named, Provision};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, status, vsock};
+use crate::command::{self, Named, Provision, Requirement};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
@@ -79,7 +79,7 @@ pub(crate) fn before_start(
     ground: &Ground,
     ports: &GraphicsPorts,
     config: &QemuConfig,
-    mut taps: Taps,
+    mut opened: Descriptors,
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
@@ -98,9 +98,7 @@ pub(crate) fn before_start(
     }
     channels(model, &ground.channel_dir);
     if let Some(wanted) = command::requirements(model).into_iter().find(|wanted| {
-        let provided =
-            taps.has(&wanted.alias) || matches!(wanted.what, Provision::TpmEmulator | Provision::Passt);
-        wanted.is_needed() && !provided
+        wanted.is_needed() && !opened.has(&wanted.alias) && !is_provided_otherwise(model, wanted)
     }) {
         let text = format!(
             "device '{}' needs of the host what this daemon does not provide yet: {:?}",
@@ -109,6 +107,7 @@ pub(crate) fn before_start(
         return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
     }
     graphics(model, ground, ports, config, resources)?;
+    vsock::open(model, &mut opened)?;
     nvram(model, ground)?;
     // Before there is a process: a daemon that dies from here on is followed by one that looks for it.
     let starting = status::Snapshot {
@@ -121,7 +120,7 @@ pub(crate) fn before_start(
         document: &model.to_xml(),
     };
     status::write(&ground.status, &starting.to_text())?;
-    macvtap::make(model, &ground.domain_dir, &mut taps, &mut resources.macvtaps)?;
+    macvtap::make(model, &ground.domain_dir, &mut opened, &mut resources.macvtaps)?;
     let mut served = tpm::start(model, &ground.tpm, resources)?;
     served.extend(passt::start(
         model,
@@ -132,7 +131,7 @@ pub(crate) fn before_start(
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
     own(&ground.monitor, ground.identity)?;
-    let (mut descriptors, named) = taps.number(MONITOR_FD + 1);
+    let (mut descriptors, named) = opened.number(MONITOR_FD + 1);
     descriptors.push((listener.into(), MONITOR_FD));
     Ok(Provided {
         descriptors,
@@ -140,6 +139,15 @@ pub(crate) fn before_start(
         named,
         served,
     })
+}
+
+/// Whether it is not among what was opened before, and is there nevertheless when QEMU is started.
+fn is_provided_otherwise(model: &Model, wanted: &Requirement) -> bool {
+    match wanted.what {
+        Provision::TpmEmulator | Provision::Passt | Provision::VhostVsock => true,
+        Provision::Tap(_) => macvtap::is_one(model, &wanted.alias),
+        _ => false,
+    }
 }
 
 /// Gives a file or folder to the user a process runs as.

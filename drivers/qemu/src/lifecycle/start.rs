@@ -11,8 +11,7 @@
 use super::launch::Program;
 use super::log_file::{self, LogFile};
 use super::logd::Logd;
-use super::taps::Taps;
-use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status, tpm};
+use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status, taps, tpm};
 use crate::command::{self, CommandContext};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -146,11 +145,10 @@ impl Owner {
         prepare::number(&mut model);
         let leases = driver.leases_for(&model, !options.paused)?;
         let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
-        let outputs = match &logd {
-            Some(logd) => logd.outputs(&model).await?,
-            None => Vec::new(),
-        };
-        let taps = Taps::open(&mut model).await?.and(outputs);
+        let mut descriptors = taps::open(&mut model).await?;
+        if let Some(logd) = &logd {
+            logd.outputs(&model, &mut descriptors).await?;
+        }
         let config = driver.config();
         let mut resources = Resources::of_run(&driver.paths, &config, id, &name);
         let domain_dir = driver.paths.domain_dir(id, &name);
@@ -182,8 +180,14 @@ impl Owner {
         let settings = Arc::clone(&config);
         let (provided, resources, mut model) = driver
             .blocking(move || {
-                let provided =
-                    provide::before_start(&mut model, &ground, &ports, &settings, taps, &mut resources)?;
+                let provided = provide::before_start(
+                    &mut model,
+                    &ground,
+                    &ports,
+                    &settings,
+                    descriptors,
+                    &mut resources,
+                )?;
                 Ok((provided, resources, model))
             })
             .await?;

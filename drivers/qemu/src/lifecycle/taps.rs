@@ -3,9 +3,10 @@
 //!
 //! A tap made here goes with QEMU, which holds its queues; one that was there before (`managed='no'`) stays as it is.
 
+use super::descriptors::Descriptors;
 use super::links::Links;
 use super::macvtap;
-use crate::command::{Named, Role};
+use crate::command::Role;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::devices::Interface;
 use model::domain::devices::interface::{InterfaceDriverName, InterfaceKind};
@@ -17,89 +18,55 @@ use xml::YesNo;
 /// Names that daemons of libvirt's kind give out; one in a document is of an earlier run.
 const PATTERN: &str = "vnet%d";
 
-/// Opened descriptors, by device.
-#[derive(Debug, Default)]
-pub(crate) struct Taps {
-    opened: Vec<(String, Role, Vec<OwnedFd>)>,
-    /// Devices whose macvtap has its name.
-    planned: Vec<String>,
+/// Makes the taps of a live document and notes their names in it.
+///
+/// # Errors
+/// [`Code::NoSupport`] for options that are not built in, [`Code::SystemError`] for what the kernel refuses. Nothing is
+/// left behind.
+pub(super) async fn open(model: &mut Model) -> Result<Descriptors> {
+    let mut descriptors = Descriptors::default();
+    let mut links = None;
+    for interface in &mut model.devices.interfaces {
+        let bridge = match &interface.kind {
+            InterfaceKind::Bridge { source } => {
+                let bridge = source.as_ref().and_then(|source| source.bridge.clone());
+                Some(bridge.ok_or_else(|| wrong("<interface type='bridge'>: <source> names no bridge"))?)
+            }
+            InterfaceKind::Ethernet { .. } | InterfaceKind::Direct { .. } => None,
+            _ => continue,
+        };
+        refuse_options(interface)?;
+        let links = match &links {
+            Some(links) => links,
+            None => links.insert(Links::new()?),
+        };
+        if let InterfaceKind::Direct { .. } = &interface.kind {
+            macvtap::name(interface, links).await?;
+            continue;
+        }
+        let tap = make(interface)?;
+        let managed = interface.target.as_ref().and_then(|target| target.managed);
+        if managed != Some(YesNo::No) {
+            set_up(links, interface, &tap.name, bridge.as_deref()).await?;
+        }
+        interface.target.get_or_insert_default().dev = Some(tap.name);
+        add(&mut descriptors, interface, model.r#type, tap.queues);
+    }
+    Ok(descriptors)
 }
 
-impl Taps {
-    /// Makes the taps of a live document and notes their names in it.
-    ///
-    /// # Errors
-    /// [`Code::NoSupport`] for options that are not built in, [`Code::SystemError`] for what the kernel refuses. Nothing
-    /// is left behind.
-    pub(super) async fn open(model: &mut Model) -> Result<Self> {
-        let mut taps = Self::default();
-        let mut links = None;
-        for interface in &mut model.devices.interfaces {
-            let bridge = match &interface.kind {
-                InterfaceKind::Bridge { source } => {
-                    let bridge = source.as_ref().and_then(|source| source.bridge.clone());
-                    Some(bridge.ok_or_else(|| wrong("<interface type='bridge'>: <source> names no bridge"))?)
-                }
-                InterfaceKind::Ethernet { .. } | InterfaceKind::Direct { .. } => None,
-                _ => continue,
-            };
-            refuse_options(interface)?;
-            let links = match &links {
-                Some(links) => links,
-                None => links.insert(Links::new()?),
-            };
-            if let InterfaceKind::Direct { .. } = &interface.kind {
-                macvtap::name(interface, links).await?;
-                taps.planned
-                    .extend(interface.info.alias_name().map(str::to_owned));
-                continue;
-            }
-            let tap = make(interface)?;
-            let managed = interface.target.as_ref().and_then(|target| target.managed);
-            if managed != Some(YesNo::No) {
-                set_up(links, interface, &tap.name, bridge.as_deref()).await?;
-            }
-            interface.target.get_or_insert_default().dev = Some(tap.name);
-            taps.add(interface, model.r#type, tap.queues);
-        }
-        Ok(taps)
-    }
-
-    /// The same with other devices' descriptors.
-    pub(super) fn and(mut self, others: Vec<(String, Role, Vec<OwnedFd>)>) -> Self {
-        self.opened.extend(others);
-        self
-    }
-
-    /// Adds an interface's opened queues, with the kernel's own way of packets where that is wanted.
-    pub(super) fn add(&mut self, interface: &Interface, hypervisor: DomainType, queues: Vec<OwnedFd>) {
-        let alias = interface.info.alias_name().unwrap_or_default().to_owned();
-        let vhost = vhost(interface, hypervisor == DomainType::Kvm, queues.len());
-        self.opened.push((alias.clone(), Role::Tap, queues));
-        if !vhost.is_empty() {
-            self.opened.push((alias, Role::Vhost, vhost));
-        }
-    }
-
-    /// Whether the interface of that name has its tap, or will have its macvtap.
-    pub(super) fn has(&self, alias: &str) -> bool {
-        self.planned.iter().any(|of| of == alias) || self.opened.iter().any(|(of, ..)| of == alias)
-    }
-
-    /// Numbers the descriptors from `first` on: as QEMU is handed them, and as it is told of them.
-    pub(super) fn number(self, first: i32) -> (Vec<(OwnedFd, i32)>, Vec<Named>) {
-        let mut numbers = first..;
-        let (mut handed, mut named) = (Vec::new(), Vec::new());
-        for (alias, role, descriptors) in self.opened {
-            let pairs: Vec<_> = descriptors.into_iter().zip(numbers.by_ref()).collect();
-            named.push(Named {
-                alias,
-                role,
-                numbers: pairs.iter().map(|(_, number)| *number).collect(),
-            });
-            handed.extend(pairs);
-        }
-        (handed, named)
+/// Adds an interface's opened queues, with the kernel's own way of packets where that is wanted.
+pub(super) fn add(
+    descriptors: &mut Descriptors,
+    interface: &Interface,
+    hypervisor: DomainType,
+    queues: Vec<OwnedFd>,
+) {
+    let alias = interface.info.alias_name().unwrap_or_default();
+    let vhost = vhost(interface, hypervisor == DomainType::Kvm, queues.len());
+    descriptors.add(alias, Role::Tap, queues);
+    if !vhost.is_empty() {
+        descriptors.add(alias, Role::Vhost, vhost);
     }
 }
 
@@ -144,7 +111,7 @@ fn refuse_options(interface: &Interface) -> Result<()> {
     })
 }
 
-fn make(interface: &Interface) -> Result<tap::Tap> {
+fn make(interface: &Interface) -> Result<devnode::Tap> {
     let managed = interface.target.as_ref().and_then(|target| target.managed);
     let name = match interface.target_dev() {
         Some(name) if managed == Some(YesNo::No) || !name.starts_with("vnet") => name,
@@ -155,7 +122,7 @@ fn make(interface: &Interface) -> Result<tap::Tap> {
         }
         _ => PATTERN,
     };
-    tap::Tap::open(name, queues(interface), interface.is_virtio()).map_err(|err| {
+    devnode::Tap::open(name, queues(interface), interface.is_virtio()).map_err(|err| {
         let text = format!("<interface>: cannot make the tap '{name}': {err}");
         Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
     })

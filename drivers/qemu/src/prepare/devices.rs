@@ -14,6 +14,7 @@ use model::domain::devices::disk::{DiskCache, DiskDevice, DiskDriver, Tray};
 use model::domain::devices::disk_source::StorageFormat;
 use model::domain::devices::disk_source::{DiskSource, EncryptionEngine};
 use model::domain::devices::graphics::Listen;
+use model::domain::devices::info::VirtioModel;
 use model::domain::devices::input::{InputBus, InputType};
 use model::domain::devices::interface::{InterfaceKind, InterfaceMac, InterfaceModel};
 use model::domain::devices::memballoon::BalloonModel;
@@ -44,6 +45,16 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
     watchdogs(devices, machine);
     for panic in &mut devices.panics {
         panic.model.get_or_insert(PanicModel::Isa);
+    }
+    if let Some(vsock) = devices.vsock.as_mut() {
+        vsock.model.get_or_insert(VirtioModel::Virtio);
+        let cid = vsock.cid.get_or_insert_default();
+        let chosen = if cid.address.is_some() {
+            YesNo::No
+        } else {
+            YesNo::Yes
+        };
+        cid.auto.get_or_insert(chosen);
     }
     for tpm in &mut devices.tpms {
         let model = *tpm.model.get_or_insert(TpmModel::Tis);

@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 /// The most ports of an xHCI controller.
 const XHCI_PORTS: u32 = 15;
 
+/// The lowest vsock address that a guest can have: those below stand for the loopback and the host.
+const FIRST_GUEST_CID: u32 = 3;
+
 /// Checks all kinds.
 pub(super) fn check(domain: &Domain, machine: &Machine) -> Result<()> {
     usb(domain)?;
@@ -178,6 +181,15 @@ fn others(domain: &Domain) -> Result<()> {
                 )));
             }
         }
+    }
+    let cid = domain.devices.vsock.as_ref().and_then(|vsock| vsock.cid.as_ref());
+    if cid
+        .and_then(|cid| cid.address)
+        .is_some_and(|address| address < FIRST_GUEST_CID)
+    {
+        return Err(unsupported(format!(
+            "<vsock>: addresses of guests begin with {FIRST_GUEST_CID}"
+        )));
     }
     for shmem in &domain.devices.shmems {
         if shmem.msi.is_some() && shmem.server.is_none() {

@@ -1,13 +1,10 @@
-//! Tap devices of Linux as descriptors for a hypervisor (`Documentation/networking/tuntap.rst` of the kernel).
+//! Taps and what they have in common with macvtaps (`Documentation/networking/tuntap.rst` of the kernel).
 //!
 //! A tap made here lives as long as somebody holds one of its descriptors, unless it was made persistent by others. A
 //! macvtap is a link that somebody else makes and removes; only its queues are opened here.
+//!
 //! Crates that make taps set them up for reading packets themselves; a hypervisor needs the bare queue, with the header
 //! of virtio's where its guest understands it.
-
-mod macvtap;
-
-pub use macvtap::open_macvtap;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, opcode};
@@ -62,7 +59,7 @@ unsafe impl Ioctl for SetInterface {
 }
 
 /// The flags of a queue; those of a macvtap take the same.
-fn flags(queues: usize, virtio: bool) -> i16 {
+pub(super) fn flags(queues: usize, virtio: bool) -> i16 {
     let mut flags = IFF_TAP | IFF_NO_PI;
     if virtio {
         flags |= IFF_VNET_HDR;
@@ -75,7 +72,7 @@ fn flags(queues: usize, virtio: bool) -> i16 {
 
 /// Gives a queue its flags and the device of that name, and tells the name that the kernel gave; a macvtap's queue has
 /// its device and takes no name.
-fn bind(queue: &OwnedFd, name: &str, flags: i16) -> io::Result<String> {
+pub(super) fn bind(queue: &OwnedFd, name: &str, flags: i16) -> io::Result<String> {
     let mut request = Request {
         name: [0; NAME_SIZE],
         flags,

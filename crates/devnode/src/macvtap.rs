@@ -3,6 +3,7 @@
 //! The kernel names its node `/dev/tapN` after the link's number. Those numbers begin anew in each network name space, and
 //! `/dev` is one for all of them: which node is whose stands in `/sys` alone.
 
+use crate::tap;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open, unlink};
 use std::fs;
 use std::io;
@@ -29,7 +30,7 @@ pub fn open_macvtap(name: &str, queues: usize, virtio: bool, scratch: &Path) -> 
             number,
         )?;
     }
-    let flags = super::flags(queues, virtio);
+    let flags = tap::flags(queues, virtio);
     let opened = (0..queues.max(1))
         .map(|_| {
             let queue = open(
@@ -37,7 +38,7 @@ pub fn open_macvtap(name: &str, queues: usize, virtio: bool, scratch: &Path) -> 
                 OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK,
                 Mode::empty(),
             )?;
-            super::bind(&queue, name, flags)?;
+            tap::bind(&queue, name, flags)?;
             Ok(queue)
         })
         .collect();
