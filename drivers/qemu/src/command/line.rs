@@ -73,18 +73,22 @@ impl<'a> Line<'a> {
         self.option("-device", props.to_string());
     }
 
-    /// Hands descriptors over as a set; the path by which QEMU opens it.
+    /// Hands a descriptor over as a set; the path by which QEMU opens it.
     pub(super) fn fd_set(&mut self, number: i32, opaque: &str) -> String {
+        self.fd_set_of([(number, opaque)])
+    }
+
+    /// The same of several descriptors: QEMU takes the one that was opened for what it wants to do.
+    pub(super) fn fd_set_of(&mut self, all: impl IntoIterator<Item = (i32, impl Display)>) -> String {
         let set = self.fd_sets;
         self.fd_sets += 1;
-        self.option(
-            "-add-fd",
-            KeyValues::new()
+        for (number, opaque) in all {
+            let set = KeyValues::new()
                 .set("set", set)
                 .set("fd", number)
-                .set("opaque", opaque)
-                .finish(),
-        );
+                .set("opaque", opaque);
+            self.option("-add-fd", set.finish());
+        }
         format!("/dev/fdset/{set}")
     }
 

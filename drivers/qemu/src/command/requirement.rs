@@ -36,6 +36,8 @@ pub enum Role {
     Node,
     /// The node by which a TPM's command is given up.
     Cancel,
+    /// Descriptors that a client gave under the name that stands for the device.
+    Group,
 }
 
 /// One thing the host must provide.
@@ -90,6 +92,8 @@ pub enum Provision {
     Secret(SecretNeed),
     /// A device of the host, taken from its driver.
     HostDevice,
+    /// The descriptors that a client gave under that name, as [`Role::Group`] of that name.
+    FdGroup(String),
 }
 
 impl Requirement {
@@ -135,6 +139,12 @@ pub fn requirements(domain: &Domain) -> Vec<Requirement> {
     for disk in &devices.disks {
         if let DiskSource::VhostVdpa { source: Some(source) } = &disk.source {
             want(disk.info.alias_name(), Provision::Vdpa((&source.dev).into()));
+        }
+        for group in super::blockdev::sources(disk)
+            .into_iter()
+            .filter_map(DiskSource::fd_group)
+        {
+            want(disk.info.alias_name(), Provision::FdGroup(group.to_owned()));
         }
     }
     for (alias, need) in super::secret::needs(domain) {

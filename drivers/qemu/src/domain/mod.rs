@@ -17,6 +17,7 @@
 //!  a transient domain vanishes where a persistent one becomes Shutoff
 //! ```
 
+mod fd_groups;
 mod guest;
 mod names;
 mod owner;
@@ -26,6 +27,7 @@ mod run_state;
 mod sample;
 mod state;
 
+pub(crate) use fd_groups::{FdGroups, GivenFds};
 pub(crate) use guest::{Guest, Link, Notice};
 pub(crate) use names::{InterfaceName, Names};
 pub(crate) use owner::Owner;
@@ -44,6 +46,8 @@ use uuid::Uuid;
 pub(crate) struct Domain {
     /// Who it is: never changes.
     pub uuid: Uuid,
+    /// Descriptors that clients gave it.
+    pub fd_groups: FdGroups,
     state: ArcSwap<State>,
     queue: Queue,
 }
@@ -69,6 +73,7 @@ impl Domain {
     pub(crate) fn with_state(uuid: Uuid, state: State) -> Self {
         Self {
             uuid,
+            fd_groups: FdGroups::default(),
             state: ArcSwap::from_pointee(state),
             queue: Queue::default(),
         }

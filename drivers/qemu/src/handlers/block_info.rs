@@ -30,6 +30,10 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
         .devices
         .disk_by_name(&args.path)
         .ok_or_else(|| refused(format!("invalid path {} not assigned to domain", args.path)))?;
+    if disk.source.fd_group().is_some() {
+        let text = "block info is not supported for images that a client has opened";
+        return Err(Error::new(Code::OperationUnsupported, Domain::Qemu, text));
+    }
     if !disk.has_medium() {
         let text = format!("disk '{}' does not currently have a source assigned", args.path);
         return Err(refused(text));

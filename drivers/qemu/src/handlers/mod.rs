@@ -12,6 +12,7 @@ mod domain_lifecycle;
 mod domain_list;
 mod domain_query;
 mod domain_stats;
+mod fd_associate;
 mod graphics;
 mod guest_agent;
 mod guest_file_systems;
@@ -55,6 +56,7 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     domain_list::routes(routes);
     domain_query::routes(routes);
     domain_stats::routes(routes);
+    fd_associate::routes(routes);
     graphics::routes(routes);
     guest_agent::routes(routes);
     guest_file_systems::routes(routes);

@@ -90,6 +90,10 @@ async fn block(call: Call, args: remote::DomainBlockPeekArgs) -> Result<remote::
         );
         return Err(Error::new(Code::OperationUnsupported, Domain::Qemu, text));
     }
+    if disk.source.fd_group().is_some() {
+        let text = "peeking is not supported for images that a client has opened";
+        return Err(Error::new(Code::OperationUnsupported, Domain::Qemu, text));
+    }
     let path = disk
         .source_path()
         .ok_or_else(|| {

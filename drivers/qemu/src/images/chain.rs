@@ -188,9 +188,11 @@ fn place(backing: &Backing, image: &Image) -> Result<Option<DiskSource>> {
     }
 }
 
-/// The file or block device that a source is.
+/// The file or block device that a source is. One that a client has opened is QEMU's alone to read: its path may be nothing
+/// here.
 fn path(source: &DiskSource) -> Option<&Path> {
     match source {
+        _ if source.fd_group().is_some() => None,
         DiskSource::File { .. } | DiskSource::Block { .. } => source.path().map(Path::new),
         _ => None,
     }

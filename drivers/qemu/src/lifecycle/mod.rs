@@ -5,6 +5,7 @@
 mod adopt;
 mod descriptors;
 mod end;
+mod fd_groups;
 pub(crate) mod launch;
 mod leasing;
 mod limits;

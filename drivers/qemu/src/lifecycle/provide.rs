@@ -145,6 +145,8 @@ pub(crate) fn before_start(
 fn is_provided_otherwise(model: &Model, wanted: &Requirement) -> bool {
     match wanted.what {
         Provision::TpmEmulator | Provision::Passt | Provision::VhostVsock => true,
+        // Its absence was told already.
+        Provision::FdGroup(_) => true,
         Provision::Tap(_) => macvtap::is_one(model, &wanted.alias),
         _ => false,
     }

@@ -11,7 +11,7 @@
 use super::launch::Program;
 use super::log_file::{self, LogFile};
 use super::logd::Logd;
-use super::{COMMAND_WAIT, Resources, monitor_error, processor, provide, status, taps, tpm};
+use super::{COMMAND_WAIT, Resources, fd_groups, monitor_error, processor, provide, status, taps, tpm};
 use crate::command::{self, CommandContext};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -146,6 +146,7 @@ impl Owner {
         let leases = driver.leases_for(&model, !options.paused)?;
         let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
         let mut descriptors = taps::open(&mut model).await?;
+        fd_groups::open(&model, &self.domain.fd_groups, &mut descriptors)?;
         if let Some(logd) = &logd {
             logd.outputs(&model, &mut descriptors).await?;
         }

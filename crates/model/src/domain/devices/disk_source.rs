@@ -74,6 +74,14 @@ impl DiskSource {
         }
     }
 
+    /// The group of descriptors that a client gives for it, in place of a path.
+    pub fn fd_group(&self) -> Option<&str> {
+        match self {
+            Self::File { source } => source.as_ref()?.fdgroup.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether no place is named: the drive is empty.
     pub fn is_empty(&self) -> bool {
         match self {

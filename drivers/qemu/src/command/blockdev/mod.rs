@@ -12,8 +12,8 @@ mod network;
 mod numbers;
 mod protocol;
 
-pub(super) use numbers::is_terminated;
 pub(crate) use numbers::{DiskNumbers, disk_numbers};
+pub(super) use numbers::{is_terminated, sources};
 
 use super::line::{Line, Props, incomplete, unsupported};
 use super::secret::{auth_object, key_object};
@@ -74,11 +74,23 @@ fn cache_props(cache: Option<DiskCache>) -> Option<Value> {
     )
 }
 
+/// How the bytes of a layer are opened.
+#[derive(Debug, Clone, Copy)]
+enum Opening {
+    /// QEMU opens them for reading, and anew for writing when somebody wants that.
+    AsNeeded,
+    /// They are open already, in one way.
+    Given,
+}
+
 /// What every node takes; `lower` is one below the layer that the guest's device is joined to.
-fn node(mut props: Props, name: &str, flags: &LayerFlags, lower: bool) -> Props {
+fn node(mut props: Props, name: &str, flags: &LayerFlags, lower: bool, opening: Opening) -> Props {
     props.put("node-name", name);
     if lower {
-        props.put("auto-read-only", true);
+        match opening {
+            Opening::AsNeeded => props.put("auto-read-only", true),
+            Opening::Given => props.put("read-only", flags.readonly),
+        }
         props.put("discard", "unmap");
     } else {
         props.put("read-only", flags.readonly);
@@ -127,7 +139,11 @@ impl Line<'_> {
         if let (Some(key), true) = (&key, librbd) {
             props.put("encrypt", encrypt(layer, key)?);
         }
-        self.blockdev(node(props, &storage, flags, storage_lower));
+        let opening = match layer.source.fd_group() {
+            Some(_) => Opening::Given,
+            None => Opening::AsNeeded,
+        };
+        self.blockdev(node(props, &storage, flags, storage_lower, opening));
         let mut below = storage;
         if let Some(slice) = slice {
             let name = format!("{}-slice-sto", layer.name);
@@ -135,7 +151,7 @@ impl Line<'_> {
                 .set("file", below.as_str())
                 .set("offset", slice.offset)
                 .set("size", slice.size);
-            self.blockdev(node(props, &name, flags, slice_lower));
+            self.blockdev(node(props, &name, flags, slice_lower, opening));
             below = name;
         }
         if !needs_format {

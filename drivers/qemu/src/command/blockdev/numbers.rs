@@ -54,7 +54,7 @@ pub(crate) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
 }
 
 /// All that a disk is read from.
-fn sources(disk: &Disk) -> Vec<&DiskSource> {
+pub(in crate::command) fn sources(disk: &Disk) -> Vec<&DiskSource> {
     let layers = std::iter::once(&disk.source).chain(disk.backing_chain().map(|layer| &layer.source));
     layers
         .flat_map(|source| std::iter::once(source).chain(store(source)))

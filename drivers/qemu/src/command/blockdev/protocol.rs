@@ -1,6 +1,7 @@
 //! The lowest layer: where the bytes are.
 
 use super::{Layer, LayerFlags};
+use crate::command::Role;
 use crate::command::line::{Line, Props, incomplete, unsupported};
 use error::Result;
 use model::domain::devices::disk::DiskIo;
@@ -20,10 +21,16 @@ impl Line<'_> {
         match layer.source {
             DiskSource::File { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;
-                if source.fdgroup.is_some() {
-                    return Err(unsupported(
-                        "<source fdgroup>: images by descriptor are not supported yet",
-                    ));
+                if let Some(group) = &source.fdgroup {
+                    let numbers = self.descriptors(group, Role::Group);
+                    if numbers.is_empty() {
+                        return Err(unsupported(format!(
+                            "<source fdgroup='{group}'>: no descriptors were given"
+                        )));
+                    }
+                    let all = numbers.iter().enumerate();
+                    let path = self.fd_set_of(all.map(|(at, number)| (*number, format!("{node}{at}"))));
+                    return Ok(aio(Props::driver("file").set("filename", path), flags));
                 }
                 let file = source.file.as_deref().ok_or_else(missing)?;
                 Ok(aio(Props::driver("file").set("filename", file), flags))
