@@ -15,19 +15,22 @@ use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The name it goes by until it is QEMU.
 pub(crate) const NAME: &str = "virtqemud-guest";
 
 /// How long it may take: every lease has its own patience.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes of a refusal at most.
+const ANSWER_MAX: u64 = 64 * 1024;
 
 /// What it has to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,21 +58,27 @@ struct Refusal {
 }
 
 impl Launch {
-    /// Tells a process that was started for this, over `stream`, and waits until it is QEMU. Blocks.
+    /// Tells a process that was started for this, over `stream`, and waits until it is QEMU.
     ///
     /// # Errors
-    /// Why it is not.
-    pub(crate) fn tell(&self, mut stream: UnixStream) -> Result<()> {
+    /// [`Code::ResourceBusy`] with who has one of the leases, or why else it is not.
+    pub(crate) async fn tell(&self, stream: UnixStream) -> Result<()> {
         let lost = |err: std::io::Error| {
             let text = format!("the process that acquires leases cannot be spoken to: {err}");
             Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
         };
         let told = serde_json::to_vec(self).map_err(|err| lost(err.into()))?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
-        stream.write_all(&told).map_err(lost)?;
-        stream.shutdown(Shutdown::Write).map_err(lost)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).map_err(lost)?;
+        stream.set_nonblocking(true).map_err(lost)?;
+        let mut stream = tokio::net::UnixStream::from_std(stream).map_err(lost)?;
+        let asking = async {
+            stream.write_all(&told).await?;
+            stream.shutdown().await?;
+            let mut answer = Vec::new();
+            stream.take(ANSWER_MAX).read_to_end(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = tokio::time::timeout(PATIENCE, asking).await;
+        let answer = answer.unwrap_or_else(|late| Err(late.into())).map_err(lost)?;
         if answer.is_empty() {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use super::log_file::LogFile;
 use crate::domain::Process;
-use crate::leases::launcher::{self, Launch};
+use crate::leases::launcher;
 use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use process_wrap::std::{CommandWrap, ProcessSession};
@@ -40,11 +40,12 @@ impl Program {
         self.start(log, None)
     }
 
-    /// The same, with leases that the process acquires before it becomes the program. Blocks until it has.
+    /// The same, with leases that the process acquires before it becomes the program: it is told of them over the
+    /// connection, with [`Launch::tell`](crate::leases::launcher::Launch::tell).
     ///
     /// # Errors
-    /// [`Code::ResourceBusy`] with who has one of them, or when it cannot be started.
-    pub(crate) fn spawn_with_leases(self, log: &LogFile, launch: &Launch) -> Result<Process> {
+    /// When it cannot be started.
+    pub(crate) fn spawn_to_lease(self, log: &LogFile) -> Result<(Process, UnixStream)> {
         let failed = |err: std::io::Error| {
             let text = format!("cannot prepare the process that acquires leases: {err}");
             Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
@@ -59,14 +60,7 @@ impl Program {
             identity: None,
             ..self
         };
-        let process = launcher.start(log, Some(theirs.into()))?;
-        launch.tell(ours).inspect_err(|_| {
-            // It ends by itself, unless it is stuck.
-            if let Err(err) = process.signal(rustix::process::Signal::KILL) {
-                tracing::warn!(pid = process.pid(), %err, "a process that should acquire leases cannot be ended");
-            }
-        })?;
-        Ok(process)
+        Ok((launcher.start(log, Some(theirs.into()))?, ours))
     }
 
     /// Starts it; with a connection as its standard input it is the process that acquires leases.

@@ -5,7 +5,7 @@ use crate::Driver;
 use crate::domain::{Live, Owner};
 use crate::leases::{self, Leases, Speaker, acquire_all};
 use daemon::{Kind, socket_name};
-use error::Result;
+use error::{Code, Result};
 use model::domain::Domain as Model;
 use protocol::lock as wire;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Owner {
     /// Acquires the guest's leases, where it has not got them: before its processors go on.
     ///
     /// # Errors
-    /// [`Code::ResourceBusy`](error::Code::ResourceBusy) with who has one of them; what virtlockd says.
+    /// [`Code::ResourceBusy`] with who has one of them; what virtlockd says.
     pub(crate) async fn take_leases(&self) -> Result<()> {
         let Some(guest) = self.guest.as_ref() else {
             return Ok(());
@@ -93,6 +93,9 @@ impl Owner {
             for lease in &leases.list {
                 if let Err(err) = speaker.release(lease).await {
                     tracing::warn!(domain = %name, lease = lease.name, %err, "a paused guest keeps a lease");
+                    if err.code() == Code::OperationTimeout {
+                        return;
+                    }
                 }
             }
         }

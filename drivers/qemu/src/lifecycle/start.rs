@@ -235,17 +235,23 @@ impl Owner {
             },
             identity: driver.identity,
         });
-        let (process, log) = driver
+        let leasing = launch.is_some();
+        let (process, connection, log) = driver
             .blocking(move || {
-                let process = match &launch {
-                    Some(launch) => program.spawn_with_leases(&log, launch),
-                    None => program.spawn(&log),
+                let (process, connection) = if leasing {
+                    let (process, connection) = program.spawn_to_lease(&log)?;
+                    (process, Some(connection))
+                } else {
+                    (program.spawn(&log)?, None)
                 };
-                Ok((Arc::new(process?), log))
+                Ok((Arc::new(process), connection, log))
             })
             .await?;
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
+        if let (Some(launch), Some(connection)) = (launch, connection) {
+            launch.tell(connection).await?;
+        }
         let starting = status::Snapshot {
             run: RunState::Paused(Paused::StartingUp),
             pid: Some(process.pid()),
