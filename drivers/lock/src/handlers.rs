@@ -48,17 +48,22 @@ fn owner(call: &Call) -> Result<Owner> {
 
 async fn register(call: Call, args: wire::RegisterArgs) -> Result<()> {
     call_flags::check(Domain::Rpc, "register", args.flags, 0)?;
-    if known(&call)?.is_holder {
+    let before = known(&call)?;
+    if before.owner.as_ref() == Some(&args.owner.clone().into()) {
+        return Ok(());
+    }
+    if before.is_holder {
         let text = "this connection is its owner's sign of life and cannot speak for another";
         return Err(Error::new(Code::OperationInvalid, Domain::Rpc, text));
     }
-    let wire::Owner { uuid, name, id, pid } = args.owner;
+    let owner = Owner::from(args.owner);
+    let pid = owner.pid;
     let peer = call.session.identity().and_then(|identity| identity.pid);
     let is_holder = peer.is_some_and(|peer| u32::try_from(peer) == Ok(pid));
     {
         let client = call.session.state::<Client>();
         let mut known = client.0.lock();
-        known.owner = Some(Owner { uuid, name, id, pid });
+        known.owner = Some(owner);
         known.is_holder = is_holder;
     }
     call.driver.remember(&call.session);

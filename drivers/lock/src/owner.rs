@@ -19,6 +19,13 @@ pub(crate) struct Owner {
     pub(crate) pid: u32,
 }
 
+impl From<protocol::lock::Owner> for Owner {
+    fn from(owner: protocol::lock::Owner) -> Self {
+        let protocol::lock::Owner { uuid, name, id, pid } = owner;
+        Self { uuid, name, id, pid }
+    }
+}
+
 /// What is known of a client; kept with its session.
 #[derive(Debug, Default)]
 pub(crate) struct Client(pub(crate) Mutex<Known>);
