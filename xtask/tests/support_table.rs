@@ -59,6 +59,7 @@ fn daemons() -> Vec<Daemon> {
         Daemon::of::<driver_qemu::Driver>(|(_, name, _)| !elsewhere(name)),
         Daemon::of::<driver_secret::Driver>(|(_, name, served)| *served || name.contains("secret")),
         Daemon::of::<driver_log::Driver>(|(program, _, _)| *program == "log"),
+        Daemon::of::<driver_lock::Driver>(|(program, _, _)| *program == "lock"),
     ]
 }
 
