@@ -11,8 +11,9 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, opcode};
 use std::ffi::c_void;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
-/// Where taps are made.
+/// Where taps are made, unless somebody has the node elsewhere.
 const DEVICE: &str = "/dev/net/tun";
 
 /// The kernel's limit on a device's name, with the zero at its end.
@@ -108,6 +109,14 @@ impl Tap {
     /// # Errors
     /// What the kernel says: no permission, a name in use, a name too long, no such device.
     pub fn open(name: &str, queues: usize, virtio: bool) -> io::Result<Self> {
+        Self::open_at(Path::new(DEVICE), name, queues, virtio)
+    }
+
+    /// The same by the node at `path`.
+    ///
+    /// # Errors
+    /// As [`Tap::open`].
+    pub fn open_at(path: &Path, name: &str, queues: usize, virtio: bool) -> io::Result<Self> {
         let flags = flags(queues, virtio);
         let mut tap = Self {
             name: name.to_owned(),
@@ -115,7 +124,7 @@ impl Tap {
         };
         for _ in 0..queues.max(1) {
             let queue = open(
-                DEVICE,
+                path,
                 OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK,
                 Mode::empty(),
             )?;

@@ -4,7 +4,7 @@
 //! numbers of processes are used again.
 
 use super::status::Status;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, tpm};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, scripts, tpm};
 use crate::Driver;
 use crate::domain::{
     Actions, Document, Domain, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -64,6 +64,7 @@ impl Driver {
         let folder = self.paths.domain_dir(id, &name);
         let mut resources = Resources::of_run(&self.paths, &self.config(), id, &name);
         resources.macvtaps = macvtap::of(&status.domain);
+        resources.down_scripts = scripts::of(&status.domain);
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
         if unfinished {
             tracing::info!(domain = name, "undoing a start that was not finished");

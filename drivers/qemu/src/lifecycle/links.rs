@@ -46,6 +46,11 @@ impl Links {
         })
     }
 
+    /// For what is not about links.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// The link of that name, where there is one.
     ///
     /// # Errors
@@ -77,6 +82,15 @@ impl Links {
     /// [`Code::SystemError`] with the kernel's words.
     pub(super) async fn set(&self, name: &str, message: LinkMessage) -> Result<()> {
         let changed = self.handle.link().set(message).execute().await;
+        changed.map_err(|err| refused(name, err))
+    }
+
+    /// Changes the link of that name as a port of its bridge.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn set_port(&self, name: &str, message: LinkMessage) -> Result<()> {
+        let changed = self.handle.link().set_port(message).execute().await;
         changed.map_err(|err| refused(name, err))
     }
 
@@ -139,7 +153,8 @@ fn errno(err: &rtnetlink::Error) -> Option<rustix::io::Errno> {
     }
 }
 
-fn refused(name: &str, err: rtnetlink::Error) -> Error {
+/// The kernel's words about a link.
+pub(super) fn refused(name: &str, err: rtnetlink::Error) -> Error {
     let why = errno(&err).map_or_else(|| err.to_string(), |errno| errno.to_string());
     let text = format!("<interface>: network device '{name}': {why}");
     Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)

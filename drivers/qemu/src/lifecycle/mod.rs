@@ -2,6 +2,7 @@
 //!
 //! Each file holds the operations of one kind as methods of [`Owner`](crate::domain::Owner).
 
+mod addresses;
 mod adopt;
 mod descriptors;
 mod end;
@@ -20,6 +21,7 @@ mod power;
 mod processor;
 pub(crate) mod provide;
 mod resources;
+mod scripts;
 mod start;
 pub(crate) mod status;
 mod taps;

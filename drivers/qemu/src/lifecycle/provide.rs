@@ -4,7 +4,7 @@
 
 use super::descriptors::Descriptors;
 use super::tpm;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, status, vsock};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, scripts, status, vsock};
 use crate::command::{self, Named, Provision, Requirement};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
@@ -83,6 +83,7 @@ pub(crate) fn before_start(
     resources: &mut Resources,
 ) -> Result<Provided> {
     super::limits::check(model)?;
+    scripts::check(model)?;
     let memory = command::has_memory_in_files(model).then_some(&ground.memory_dir);
     for folder in [&ground.domain_dir, &ground.channel_dir]
         .into_iter()
@@ -121,6 +122,7 @@ pub(crate) fn before_start(
     };
     status::write(&ground.status, &starting.to_text())?;
     macvtap::make(model, &ground.domain_dir, &mut opened, &mut resources.macvtaps)?;
+    scripts::up(model, &mut resources.down_scripts)?;
     let mut served = tpm::start(model, &ground.tpm, resources)?;
     served.extend(passt::start(
         model,

@@ -1,6 +1,7 @@
 //! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
 
 use super::macvtap::{self, Macvtap};
+use super::scripts::{self, DownScript};
 use crate::config::QemuConfig;
 use crate::domain::Process;
 use crate::paths::Paths;
@@ -30,6 +31,8 @@ pub(crate) struct Resources {
     pub ports: Vec<Port>,
     /// Links of the host that do not go with QEMU by themselves.
     pub macvtaps: Vec<Macvtap>,
+    /// Scripts to be run once the taps are gone.
+    pub down_scripts: Vec<DownScript>,
     /// Processes beside QEMU, ended with it.
     pub helpers: Vec<Arc<Process>>,
     /// Whether the guest runs and keeps all this beyond the life of this value.
@@ -45,6 +48,7 @@ impl Resources {
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
             macvtaps: Vec::new(),
+            down_scripts: Vec::new(),
             helpers: Vec::new(),
             settled: false,
         }
@@ -88,6 +92,7 @@ impl Drop for Resources {
             told_of(helper, helper.signal(Signal::TERM));
         }
         macvtap::remove_all(&self.macvtaps);
+        scripts::down(&self.down_scripts);
         for file in &self.files {
             told(file, fs::remove_file(file));
         }

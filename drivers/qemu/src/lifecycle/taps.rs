@@ -3,6 +3,7 @@
 //!
 //! A tap made here goes with QEMU, which holds its queues; one that was there before (`managed='no'`) stays as it is.
 
+use super::addresses;
 use super::descriptors::Descriptors;
 use super::links::Links;
 use super::macvtap;
@@ -11,8 +12,9 @@ use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::devices::Interface;
 use model::domain::devices::interface::{InterfaceDriverName, InterfaceKind};
 use model::domain::{Domain as Model, DomainType};
-use rtnetlink::LinkUnspec;
+use rtnetlink::{LinkBridgePort, LinkUnspec};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use xml::YesNo;
 
 /// Names that daemons of libvirt's kind give out; one in a document is of an earlier run.
@@ -44,10 +46,15 @@ pub(super) async fn open(model: &mut Model) -> Result<Descriptors> {
             macvtap::name(interface, links).await?;
             continue;
         }
+        if !is_managed(interface) {
+            is_there(links, interface).await?;
+        }
         let tap = make(interface)?;
-        let managed = interface.target.as_ref().and_then(|target| target.managed);
-        if managed != Some(YesNo::No) {
+        if is_managed(interface) {
             set_up(links, interface, &tap.name, bridge.as_deref()).await?;
+        }
+        if let Some(frames) = coalesced(interface) {
+            set_coalesced(&tap.name, frames)?;
         }
         interface.target.get_or_insert_default().dev = Some(tap.name);
         add(&mut descriptors, interface, model.r#type, tap.queues);
@@ -76,53 +83,65 @@ fn wrong(text: impl Into<String>) -> Error {
 
 /// What would be ignored is refused.
 fn refuse_options(interface: &Interface) -> Result<()> {
-    let source_addresses = match &interface.kind {
-        InterfaceKind::Ethernet { source: Some(source) } => {
-            !source.ips.is_empty() || !source.routes.is_empty()
-        }
-        _ => false,
-    };
-    let tap_backend = interface
-        .backend
-        .as_ref()
-        .is_some_and(|backend| backend.tap.is_some() || backend.vhost.is_some());
     let asked = [
         ("vlan", interface.vlan.is_some()),
         ("virtualport", interface.virtual_port.is_some()),
         ("bandwidth", interface.bandwidth.is_some()),
         ("filterref", interface.filter_ref.is_some()),
-        (
-            "script",
-            interface.script.is_some() || interface.down_script.is_some(),
-        ),
-        ("coalesce", interface.coalesce.is_some()),
-        (
-            "port isolated",
-            interface
-                .port
-                .as_ref()
-                .is_some_and(|port| port.isolated == Some(YesNo::Yes)),
-        ),
-        ("source ip", source_addresses),
-        ("backend tap", tap_backend),
     ];
     super::refuse_asked(asked, |what| {
         format!("<interface>: <{what}> is not supported for taps yet")
     })
 }
 
-fn make(interface: &Interface) -> Result<devnode::Tap> {
+/// Whether the tap is made and set up here.
+fn is_managed(interface: &Interface) -> bool {
     let managed = interface.target.as_ref().and_then(|target| target.managed);
+    managed != Some(YesNo::No)
+}
+
+/// A tap that is not made here has to be there: opening it would make it.
+async fn is_there(links: &Links, interface: &Interface) -> Result<()> {
+    let name = interface
+        .target_dev()
+        .ok_or_else(|| wrong("<interface>: <target managed='no'> needs the name of the device"))?;
+    if links.look_up(name).await?.is_none() {
+        let text = format!("<interface>: <target dev='{name}' managed='no'>: there is no such device");
+        return Err(Error::new(Code::InternalError, ErrorDomain::Qemu, text));
+    }
+    Ok(())
+}
+
+/// How many packets the tap is to gather before it hands them on.
+fn coalesced(interface: &Interface) -> Option<u32> {
+    let rx = interface.coalesce.as_ref()?.rx.as_ref()?;
+    rx.frames.as_ref()?.max
+}
+
+fn set_coalesced(name: &str, frames: u32) -> Result<()> {
+    devnode::set_coalesced_frames(name, frames)
+        .map(|_| ())
+        .map_err(|err| {
+            let text = format!("<interface><coalesce>: network device '{name}': {err}");
+            Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+        })
+}
+
+fn make(interface: &Interface) -> Result<devnode::Tap> {
     let name = match interface.target_dev() {
-        Some(name) if managed == Some(YesNo::No) || !name.starts_with("vnet") => name,
-        None if managed == Some(YesNo::No) => {
-            return Err(wrong(
-                "<interface>: <target managed='no'> needs the name of the device",
-            ));
-        }
+        Some(name) if !is_managed(interface) || !name.starts_with("vnet") => name,
         _ => PATTERN,
     };
-    devnode::Tap::open(name, queues(interface), interface.is_virtio()).map_err(|err| {
+    let own = interface
+        .backend
+        .as_ref()
+        .and_then(|backend| backend.tap.as_deref());
+    let (queues, virtio) = (queues(interface), interface.is_virtio());
+    let tap = match own {
+        Some(path) => devnode::Tap::open_at(Path::new(path), name, queues, virtio),
+        None => devnode::Tap::open(name, queues, virtio),
+    };
+    tap.map_err(|err| {
         let text = format!("<interface>: cannot make the tap '{name}': {err}");
         Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
     })
@@ -144,12 +163,12 @@ fn vhost(interface: &Interface, accelerated: bool, queues: usize) -> Vec<OwnedFd
     if !wanted || !interface.is_virtio() {
         return Vec::new();
     }
-    let open = || {
-        std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/vhost-net")
-    };
+    let own = interface
+        .backend
+        .as_ref()
+        .and_then(|backend| backend.vhost.as_deref());
+    let path = own.unwrap_or("/dev/vhost-net");
+    let open = || std::fs::File::options().read(true).write(true).open(path);
     // Without it packets go through QEMU; the arguments refuse that where it was asked for by name.
     let opened: std::io::Result<Vec<OwnedFd>> = (0..queues).map(|_| open().map(OwnedFd::from)).collect();
     opened.unwrap_or_default()
@@ -161,7 +180,8 @@ async fn set_up(links: &Links, interface: &Interface, name: &str, bridge: Option
         Some(bridge) => Some(links.find(bridge).await?),
         None => None,
     };
-    let mut link = LinkUnspec::new_with_index(links.find(name).await?.index).up();
+    let index = links.find(name).await?.index;
+    let mut link = LinkUnspec::new_with_index(index).up();
     let own_mtu = interface.mtu.as_ref().map(|mtu| mtu.size);
     if let Some(mtu) = own_mtu.or(bridge.as_ref().and_then(|bridge| bridge.mtu)) {
         link = link.mtu(mtu);
@@ -177,5 +197,14 @@ async fn set_up(links: &Links, interface: &Interface, name: &str, bridge: Option
     if let Some(bridge) = bridge {
         link = link.controller(bridge.index);
     }
-    links.set(name, link.build()).await
+    links.set(name, link.build()).await?;
+    let isolated = interface.port.as_ref().and_then(|port| port.isolated) == Some(YesNo::Yes);
+    if isolated {
+        let port = LinkBridgePort::new(index).isolated(true).build();
+        links.set_port(name, port).await?;
+    }
+    if let InterfaceKind::Ethernet { source: Some(source) } = &interface.kind {
+        addresses::set(links, name, index, source).await?;
+    }
+    Ok(())
 }
