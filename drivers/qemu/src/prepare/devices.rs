@@ -10,9 +10,6 @@ use model::domain::devices::chardev::{
     ChannelTarget, Console, ConsoleTarget, ConsoleTargetType, SerialModel, SerialTarget, SerialTargetModel,
     SerialTargetType,
 };
-use model::domain::devices::disk::{DiskCache, DiskDevice, DiskDriver, Tray};
-use model::domain::devices::disk_source::StorageFormat;
-use model::domain::devices::disk_source::{DiskSource, EncryptionEngine};
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::info::VirtioModel;
 use model::domain::devices::input::{InputBus, InputType};
@@ -28,7 +25,7 @@ use xml::YesNo;
 /// Completes devices in the order in which libvirt lists them.
 pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -> Result<()> {
     let devices = &mut domain.devices;
-    disks(devices);
+    devices.disks.iter_mut().for_each(super::disks::complete);
     interfaces(devices);
     serials(devices);
     consoles(devices);
@@ -81,34 +78,6 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
         .memballoon
         .get_or_insert_with(|| MemBalloon::new(BalloonModel::Virtio));
     Ok(())
-}
-
-fn disks(devices: &mut Devices) {
-    for disk in &mut devices.disks {
-        let removable = matches!(disk.device, DiskDevice::Cdrom | DiskDevice::Floppy);
-        if removable && disk.device == DiskDevice::Cdrom {
-            disk.readonly = true;
-        }
-        let driver = disk.driver.get_or_insert_with(DiskDriver::default);
-        driver.name.get_or_insert_with(|| "qemu".to_owned());
-        // What a pool's volume is, its pool tells.
-        if !matches!(disk.source, DiskSource::Volume { .. }) {
-            driver.format.get_or_insert(StorageFormat::Raw);
-        }
-        driver.cache = driver.cache.filter(|cache| *cache != DiskCache::Default);
-        disk.target.tray = disk.target.tray.filter(|tray| *tray != Tray::Closed);
-        for encryption in [
-            disk.encryption.as_mut(),
-            disk.source
-                .details_mut()
-                .and_then(|details| details.encryption.as_mut()),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            encryption.engine.get_or_insert(EncryptionEngine::Qemu);
-        }
-    }
 }
 
 fn interfaces(devices: &mut Devices) {

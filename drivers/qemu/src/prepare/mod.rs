@@ -10,6 +10,7 @@
 pub mod aliases;
 mod controllers;
 mod devices;
+mod disks;
 mod drive_addresses;
 mod firmware;
 mod machine;
