@@ -1,7 +1,7 @@
 //! Disks that are based on other images: what virtqemud finds, tells and refuses.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, idle_domain, qemu_img};
+use end_to_end::{Instance, idle_domain, python, qemu_img};
 
 /// A guest with such disks that nobody boots.
 fn with_disks(name: &str, disks: &str) -> String {
@@ -308,4 +308,54 @@ fn other_places_become_layers_as_far_as_documents_have_words() {
         ]
     );
     instance.virsh(&["destroy", "far"]);
+}
+
+/// Starts a domain and says whether exactly its two drives were told to have lost what they had.
+const DROPPED: &str = r"
+import libvirt, sys
+libvirt.virEventRegisterDefaultImpl()
+conn = libvirt.open(sys.argv[1])
+told = []
+def dropped(conn, dom, old, new, alias, reason, opaque):
+    told.append((old, new, alias, reason))
+conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE, dropped, None)
+conn.lookupByName('without').createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+while len(told) < 2:
+    libvirt.virEventRunDefaultImpl()
+print(told == [(sys.argv[2], None, alias, 1) for alias in ('ide0-0-0', 'ide0-0-1')], told)
+";
+
+#[test]
+fn a_guest_goes_without_a_source_that_is_optional() {
+    let instance = Instance::start();
+    let gone = instance.root().join("gone.iso").display().to_string();
+    let disk = |device: &str, target: &str| {
+        format!(
+            "<disk type='file' device='{device}'><driver name='qemu' type='raw'/>\
+             <source file='{gone}' startupPolicy='optional'/><target dev='{target}' bus='ide'/></disk>"
+        )
+    };
+    instance.define(
+        "without",
+        &with_disks("without", &(disk("disk", "hda") + &disk("cdrom", "hdb"))),
+    );
+    let outcome = python(DROPPED, &[&instance.uri(), &gone]);
+    assert!(
+        outcome.stdout.starts_with("True"),
+        "{}{}",
+        outcome.stdout,
+        outcome.stderr
+    );
+    let list = instance.virsh(&["domblklist", "without"]);
+    assert!(
+        !list.contains("hda") && list.contains("hdb") && !list.contains("gone.iso"),
+        "{list}"
+    );
+    // The next start tries again.
+    assert!(
+        instance
+            .virsh(&["dumpxml", "without", "--inactive"])
+            .contains("startupPolicy='optional'")
+    );
+    instance.virsh(&["destroy", "without"]);
 }

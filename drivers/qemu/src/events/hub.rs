@@ -213,6 +213,22 @@ impl Hub {
                     subject: Vec::new(),
                 }
             ),
+            Event::DiskDropped { path, alias } => both!(
+                self,
+                9,
+                domain,
+                DomainEventDiskChange,
+                DomainEventCallbackDiskChange,
+                DomainEventCallbackDiskChangeMsg,
+                remote::DomainEventDiskChangeMsg {
+                    dom,
+                    old_src_path: path.clone(),
+                    new_src_path: None,
+                    dev_alias: alias.clone(),
+                    // `VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START`.
+                    reason: 1,
+                }
+            ),
             Event::TrayChange { alias, opened } => both!(
                 self,
                 10,

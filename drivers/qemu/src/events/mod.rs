@@ -53,6 +53,13 @@ pub(crate) enum Event {
         /// How it proved who it is.
         scheme: String,
     },
+    /// What a drive had was dropped at its guest's start because it was not there.
+    DiskDropped {
+        /// What it was.
+        path: Option<String>,
+        /// The disk's alias.
+        alias: String,
+    },
     /// A tray was opened or closed.
     TrayChange {
         /// The drive's alias.

@@ -13,7 +13,8 @@ use image::{Backing, Format, Image, Location, Walk};
 use model::domain::Domain as Model;
 use model::domain::devices::Disk;
 use model::domain::devices::disk_source::{
-    BackingLayer, BackingStore, DataStore, DiskSource, ImageFormat, NetworkProtocol, StorageFormat,
+    BackingLayer, BackingStore, DataStore, DiskSource, ImageFormat, NetworkProtocol, StartupPolicy,
+    StorageFormat,
 };
 use std::path::Path;
 use xml::YesNo;
@@ -21,21 +22,59 @@ use xml::YesNo;
 /// Where libvirt's users read what to do about chains.
 const HELP: &str = "https://libvirt.org/kbase/backing_chains.html";
 
-/// Finds out what all disks are based on. Blocks on the disk.
+/// A source that was not there and that its disk can do without.
+#[derive(Debug)]
+pub(crate) struct Dropped {
+    /// What it was.
+    pub path: Option<String>,
+    /// The disk's alias.
+    pub alias: String,
+}
+
+/// Finds out what all disks are based on. Blocks on the disk. A disk whose definition says that its source is optional
+/// (`startupPolicy`) goes without where that is not there or is based on what is not: a drive is empty then, and another
+/// disk left out.
 ///
 /// # Errors
 /// What is not there, cannot be read, is based on itself or would have to be guessed, with the disk's and the image's
 /// name.
-pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<()> {
-    for disk in model.devices.disks.iter_mut().filter(|disk| disk.has_medium()) {
-        let mut chain = Chain {
-            walk: Walk::default(),
-            reading,
+pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<Vec<Dropped>> {
+    let mut dropped = Vec::new();
+    let mut kept = Vec::with_capacity(model.devices.disks.len());
+    for mut disk in std::mem::take(&mut model.devices.disks) {
+        let outcome = if disk.has_medium() {
+            let mut chain = Chain {
+                walk: Walk::default(),
+                reading,
+            };
+            chain.open(&mut disk)
+        } else {
+            Ok(())
         };
-        let name = format!("disk '{}'", disk.target.dev);
-        chain.open(disk).map_err(|err| err.context(name))?;
+        match outcome {
+            Ok(()) => kept.push(disk),
+            Err(err) if is_optional(&disk) => {
+                tracing::info!(disk = %disk.target.dev, %err, "a guest starts without an optional source");
+                dropped.push(Dropped {
+                    path: disk.source_path().map(str::to_owned),
+                    alias: disk.info.alias_name().unwrap_or_default().to_owned(),
+                });
+                if disk.is_removable() {
+                    disk.source = DiskSource::default();
+                    disk.backing_store = None;
+                    kept.push(disk);
+                }
+            }
+            Err(err) => return Err(err.context(format!("disk '{}'", disk.target.dev))),
+        }
     }
-    Ok(())
+    model.devices.disks = kept;
+    Ok(dropped)
+}
+
+fn is_optional(disk: &Disk) -> bool {
+    let details = disk.source.details();
+    details.and_then(|details| details.startup_policy) == Some(StartupPolicy::Optional)
 }
 
 /// The chain of one disk.

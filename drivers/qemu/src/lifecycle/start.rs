@@ -17,7 +17,7 @@ use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
 };
 use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
-use crate::images;
+use crate::images::{self, Dropped};
 use crate::leases::launcher::Launch;
 use crate::paths::monitor_socket;
 use crate::prepare;
@@ -138,10 +138,13 @@ impl Owner {
         let (model, catalogue) = processor::choose(driver, model, &caps).await?;
         let looking = driver.images.run(images::WAIT, move |reading| {
             let mut model = model;
-            images::open_chains(&mut model, reading)?;
-            Ok(model)
+            let dropped = images::open_chains(&mut model, reading)?;
+            Ok((model, dropped))
         });
-        let mut model = looking.await?;
+        let (mut model, dropped) = looking.await?;
+        for Dropped { path, alias } in dropped {
+            self.tell(Event::DiskDropped { path, alias });
+        }
         prepare::number(&mut model);
         let leases = driver.leases_for(&model, !options.paused)?;
         let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
