@@ -1,7 +1,9 @@
 //! One user's own daemon: `qemu:///session`.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{User, idle_domain};
+use end_to_end::{Outcome, User, idle_domain};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 #[test]
 fn a_user_runs_guests_of_his_own() {
@@ -16,4 +18,24 @@ fn a_user_runs_guests_of_his_own() {
     assert_eq!(virsh(&["domstate", "own"]).trim(), "running");
     virsh(&["destroy", "own"]);
     virsh(&["undefine", "own"]);
+}
+
+#[test]
+fn an_image_that_the_user_may_not_read_is_named() {
+    let mut user = User::new();
+    user.start("virtqemud");
+    let image = user.file("hidden.raw", "");
+    std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let disk = format!(
+        "<devices><disk type='file' device='disk'><source file='{}'/><target dev='vda' bus='virtio'/></disk>",
+        image.display()
+    );
+    let document = user.file("vm.xml", &idle_domain("blind").replace("<devices>", &disk));
+    let mut command = user.command(Path::new("virsh"));
+    command.args(["-q", "-c", "qemu:///session?mode=direct", "create"]);
+    let outcome = Outcome::of(command.arg(&document));
+    assert!(!outcome.success);
+    for part in ["disk 'vda'", "hidden.raw': Permission denied"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
 }
