@@ -17,7 +17,13 @@ pub(crate) type FdGroup = Arc<[OwnedFd]>;
 
 /// The groups that a domain knows of, by name.
 #[derive(Debug, Default)]
-pub(crate) struct FdGroups(Mutex<Vec<(Box<str>, Weak<[OwnedFd]>)>>);
+pub(crate) struct FdGroups(Mutex<Vec<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    name: Box<str>,
+    group: Weak<[OwnedFd]>,
+}
 
 /// What a session has given, kept with it.
 #[derive(Debug, Default)]
@@ -34,14 +40,16 @@ impl FdGroups {
     /// The group of that name, where the session that gave it is still there.
     pub(crate) fn get(&self, name: &str) -> Option<FdGroup> {
         let groups = self.0.lock();
-        let (_, group) = groups.iter().find(|(known, _)| **known == *name)?;
-        group.upgrade()
+        groups.iter().find(|known| *known.name == *name)?.group.upgrade()
     }
 
     fn set(&self, name: &str, group: &FdGroup) {
         let mut groups = self.0.lock();
-        groups.retain(|(known, group)| **known != *name && group.strong_count() > 0);
-        groups.push((name.into(), Arc::downgrade(group)));
+        groups.retain(|known| *known.name != *name && known.group.strong_count() > 0);
+        groups.push(Known {
+            name: name.into(),
+            group: Arc::downgrade(group),
+        });
     }
 }
 
