@@ -92,6 +92,28 @@ impl Instance {
         daemon
     }
 
+    /// Starts a virtqemud that the command `wrapper` runs, with lines added to its `qemu.conf`; `{root}` in either stands for
+    /// the instance's folder.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub fn wrapped(wrapper: &[&str], configuration: &str) -> Self {
+        let mut instance = Self::empty();
+        let here = |text: &str| text.replace("{root}", &instance.root().display().to_string());
+        let file = instance.path("/etc/libvirt/qemu.conf");
+        let text = fs::read_to_string(&file).expect("the configuration");
+        fs::write(file, format!("{text}\n{}\n", here(configuration))).expect("the configuration");
+        let wrapper: Vec<String> = wrapper.iter().map(|word| here(word)).collect();
+        let daemon = instance
+            .place
+            .daemon("virtqemud")
+            .with(["--verbose"])
+            .under(wrapper);
+        instance.daemons.push(Daemon::new(daemon));
+        instance.restart();
+        instance
+    }
+
     /// Runs a command in the daemons' own network, which must succeed; gives what it said.
     ///
     /// # Panics

@@ -9,6 +9,41 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 #[test]
+fn a_guest_that_goes_with_its_client_goes_with_the_daemon_too() {
+    let mut instance = Instance::start();
+    instance.define("bound", &idle_domain("bound"));
+    instance.define("free", &idle_domain("free"));
+    instance.virsh(&["start", "free"]);
+    let script = "import libvirt, sys\n\
+                  conn = libvirt.open(sys.argv[1])\n\
+                  conn.lookupByName('bound').createWithFlags(libvirt.VIR_DOMAIN_START_AUTODESTROY)\n\
+                  print('started', flush=True)\n\
+                  sys.stdin.read()\n";
+    let mut client = std::process::Command::new("/usr/bin/python3")
+        .args(["-c", script, &instance.uri()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 7];
+    std::io::Read::read_exact(client.stdout.as_mut().unwrap(), &mut said).unwrap();
+    assert_eq!(instance.guests().len(), 2);
+    instance.kill();
+    instance.restart();
+    drop(client.stdin.take());
+    client.wait().unwrap();
+    assert_eq!(
+        instance.virsh(&["domstate", "--reason", "bound"]).trim(),
+        "shut off (destroyed)"
+    );
+    assert_eq!(instance.virsh(&["domstate", "free"]).trim(), "running");
+    wait_for("its process to be gone", || {
+        (instance.guests().len() == 1).then_some(())
+    });
+    instance.virsh(&["start", "bound"]);
+}
+
+#[test]
 fn a_killed_daemon_is_followed_by_one_that_knows_its_guests() {
     let mut instance = Instance::start();
     instance.define("kept", &idle_domain("kept"));

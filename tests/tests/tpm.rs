@@ -57,6 +57,8 @@ fn a_tpm_keeps_its_state_from_run_to_run_and_goes_with_the_definition() {
     );
     let file = instance.file("broken.xml", &broken);
     instance.virsh_fails(&["create", &file]);
+    // Whoever hears of the failure may start again at once: swtpm is gone too.
+    assert_eq!(instance.left_overs(), Vec::<String>::new());
     assert!(!state.exists());
 
     let file = instance.file("fleeting.xml", &document);
@@ -64,5 +66,64 @@ fn a_tpm_keeps_its_state_from_run_to_run_and_goes_with_the_definition() {
     assert!(state.exists());
     instance.virsh(&["destroy", "sealed"]);
     assert!(!state.exists());
+    assert_eq!(instance.left_overs(), Vec::<String>::new());
+}
+
+/// The document of a guest with such a TPM.
+fn with_backend(attributes: &str, children: &str) -> String {
+    let backend =
+        format!("<tpm model='tpm-crb'><backend type='emulator'{attributes}>{children}</backend></tpm>");
+    idle_domain("odd")
+        .replace("</name>", &format!("</name><uuid>{UUID}</uuid>"))
+        .replace("<serial type='pty'/>", &backend)
+}
+
+#[test]
+fn banks_and_places_are_as_the_document_says() {
+    let instance = Instance::start();
+    let banks = "<active_pcr_banks><sha256/><sha384/></active_pcr_banks>";
+    instance.define("odd", &with_backend(" version='2.0' debug='5'", banks));
+    instance.virsh(&["start", "odd"]);
+    let log = instance.path("/var/log/libvirt/qemu/odd-swtpm.log");
+    assert!(std::fs::metadata(log).unwrap().len() > 0);
+    instance.virsh(&["destroy", "odd"]);
+    // Other banks, the same TPM.
+    let banks = "<active_pcr_banks><sha1/></active_pcr_banks>";
+    instance.define("odd", &with_backend(" version='2.0'", banks));
+    instance.virsh(&["start", "odd"]);
+    instance.virsh(&["destroy", "odd"]);
+    instance.virsh(&["undefine", "odd"]);
+
+    for (kind, name) in [("dir", "own-folder"), ("file", "own-file")] {
+        let place = instance.root().join(name);
+        let source = format!("<source type='{kind}' path='{}'/>", place.display());
+        instance.define("odd", &with_backend(" version='2.0'", &source));
+        for _ in 0..2 {
+            instance.virsh(&["start", "odd"]);
+            instance.virsh(&["destroy", "odd"]);
+        }
+        // It is the user's own.
+        instance.virsh(&["undefine", "odd"]);
+        assert!(place.exists(), "{kind}");
+    }
+
+    let encrypted = format!("<encryption secret='{UUID}'/>");
+    for (attributes, children, text) in [
+        (
+            " version='1.2'",
+            "<active_pcr_banks><sha1/></active_pcr_banks>",
+            "version 2.0",
+        ),
+        (" version='2.0'", encrypted.as_str(), "encryption"),
+        (
+            " version='2.0'",
+            "<source type='dir' path='/a,b'/>",
+            "without commas",
+        ),
+    ] {
+        let file = instance.file("refused.xml", &with_backend(attributes, children));
+        let refused = instance.virsh_fails(&["create", &file]);
+        assert!(refused.contains(text), "{children}: {refused}");
+    }
     assert_eq!(instance.left_overs(), Vec::<String>::new());
 }

@@ -58,6 +58,11 @@ impl Host {
         }
     }
 
+    /// The size of the huge pages that are meant where none is named, in KiB.
+    pub fn default_huge_page(&self) -> Option<u64> {
+        meminfo(&self.text("proc/meminfo")?, "Hugepagesize")
+    }
+
     /// Memory of one NUMA cell.
     ///
     /// # Errors

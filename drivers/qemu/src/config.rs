@@ -58,6 +58,8 @@ schema! {
         bridge_helper: String = "/usr/lib/qemu/qemu-bridge-helper".to_owned(),
         /// The folder of guest memory that lies in files; `ram` in the driver's own folder unless set.
         memory_backing_dir: Option<String> = None,
+        /// Where file systems of huge pages are mounted; all that the kernel lists unless set, none where empty.
+        hugetlbfs_mount: Option<OneOrMore> = None,
         /// Firmware that no descriptor speaks of, with what its variables start as: "CODE:VARIABLES".
         nvram: FirmwareVariables = FirmwareVariables::default(),
         /// The user TPM emulators run as; that of guests unless set.

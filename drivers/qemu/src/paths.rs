@@ -122,7 +122,8 @@ impl Paths {
     }
 }
 
-fn short_name(id: i32, name: &str) -> String {
+/// What folders of one run of a domain are called.
+pub(crate) fn short_name(id: i32, name: &str) -> String {
     let short: String = name.chars().take(SHORT_NAME).collect();
     format!("{id}-{short}")
 }

@@ -77,6 +77,20 @@ pub fn has_memory_in_files(domain: &Domain) -> bool {
     ordinary(domain, has_access) == MemorySourceType::File
 }
 
+/// Whether some of the guest's memory may lie in huge pages.
+pub fn has_huge_pages(domain: &Domain) -> bool {
+    let everywhere = domain
+        .memory_backing
+        .as_deref()
+        .is_some_and(|backing| backing.huge_pages.is_some());
+    let mut modules = domain
+        .devices
+        .memories
+        .iter()
+        .filter_map(|module| module.source.as_ref());
+    everywhere || modules.any(|source| source.pagesize.is_some())
+}
+
 /// The name of the machine's memory backend; nothing where memory is given to nodes of the guest.
 pub(super) fn machine_backend(line: &Line<'_>) -> Result<Option<String>> {
     if line

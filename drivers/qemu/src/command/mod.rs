@@ -60,7 +60,7 @@ use model::domain::Domain;
 use std::path::{Path, PathBuf};
 
 pub(crate) use blockdev::{DiskNumbers, disk_numbers};
-pub use memory::has_memory_in_files;
+pub use memory::{has_huge_pages, has_memory_in_files};
 pub use requirement::{Provision, Requirement, Role, requirements};
 pub use secret::{Secret, SecretNeed};
 pub use settings::{Setting, settings};

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use uuid::Uuid;
+use xml::YesNo;
 
 /// A status document as found.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl Driver {
         let id = status.domain.id.unwrap_or(0);
         self.domains.id_in_use(id);
         let folder = self.paths.domain_dir(id, &name);
-        let mut resources = Resources::of_run(&self.paths, &self.config(), id, &name);
+        let mut resources = Resources::of_run(self, &self.config(), id, &name);
         resources.macvtaps = macvtap::of(&status.domain);
         resources.down_scripts = scripts::of(&status.domain);
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
@@ -80,15 +81,31 @@ impl Driver {
             .filter(|pid| works_in(*pid, &folder))
             .and_then(|pid| Process::hold(pid).ok());
         resources.helpers = helpers(&status, &folder);
+        if process.is_some() && status.bound == Some(YesNo::Yes) {
+            // Its client has lost the connection that it was bound to.
+            tracing::info!(domain = name, "ending a guest that goes with its client");
+            for process in processes_in(&folder) {
+                end(process);
+            }
+            return self.note_end(&name, status, resources, (Shutoff::Destroyed, Stopped::Destroyed));
+        }
         match process {
             Some(process) => self.take_over(&name, status, process, resources),
-            None => self.note_end(&name, status, resources),
+            None => {
+                tracing::info!(domain = name, "the guest ended while the daemon was away");
+                self.note_end(&name, status, resources, (Shutoff::Unknown, Stopped::Failed));
+            }
         }
     }
 
-    /// The guest ended while no daemon was there.
-    fn note_end(self: &Arc<Self>, name: &str, status: Status, resources: Resources) {
-        tracing::info!(domain = name, "the guest ended while the daemon was away");
+    /// The guest has ended, and no daemon was there to tell it.
+    fn note_end(
+        self: &Arc<Self>,
+        name: &str,
+        status: Status,
+        resources: Resources,
+        (reason, detail): (Shutoff, Stopped),
+    ) {
         resources.release();
         self.forget_tpm(&status);
         let reference = |uuid: Uuid| protocol::remote::Domain {
@@ -99,13 +116,11 @@ impl Driver {
         let Some(uuid) = status.domain.uuid else { return };
         if let Ok(domain) = self.domains.by_uuid(uuid) {
             let mut state = State::clone(&domain.state());
-            state.run = RunState::Shutoff(Shutoff::Unknown);
+            state.run = RunState::Shutoff(reason);
             domain.publish(state);
         }
-        self.events.send(
-            &reference(uuid),
-            Event::Lifecycle(Lifecycle::Stopped(Stopped::Failed)),
-        );
+        self.events
+            .send(&reference(uuid), Event::Lifecycle(Lifecycle::Stopped(detail)));
     }
 
     /// A domain without definition leaves no TPM behind, unless its document says so.

@@ -7,6 +7,7 @@ mod adopt;
 mod descriptors;
 mod end;
 mod fd_groups;
+mod huge_pages;
 pub(crate) mod launch;
 mod leasing;
 mod limits;
@@ -29,7 +30,7 @@ pub(crate) mod tpm;
 mod vsock;
 
 pub(crate) use power::PowerWay;
-pub(crate) use resources::Resources;
+pub(crate) use resources::{Launched, Resources};
 pub(crate) use start::StartOptions;
 
 use error::{Code, Domain, Error, Result};

@@ -69,7 +69,7 @@ pub(super) fn start(
             .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))
             .and_then(Process::hold);
         let process = process.map_err(|err| failed("hold the passt of", &pid_file, err))?;
-        resources.helpers.push(Arc::new(process));
+        resources.add_helper(Arc::new(process));
         started.push(alias.to_owned());
     }
     Ok(started)

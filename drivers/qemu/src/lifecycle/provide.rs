@@ -3,13 +3,14 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::descriptors::Descriptors;
-use super::tpm;
 use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, scripts, status, vsock};
-use crate::command::{self, Named, Provision, Requirement};
+use super::{huge_pages, tpm};
+use crate::command::{self, HugePages, Named, Provision, Requirement};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
 use crate::ports::{Port, Ports};
 use error::{Code, Domain as ErrorDomain, Error, Result};
+use host::Host;
 use model::domain::Domain as Model;
 use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
 use model::domain::devices::graphics::Listen;
@@ -34,6 +35,10 @@ pub(crate) struct Ground {
     pub channel_dir: PathBuf,
     /// The folder of its memory, where that lies in files.
     pub memory_dir: PathBuf,
+    /// The host.
+    pub host: Host,
+    /// The run's folders in file systems of huge pages.
+    pub huge_pages: Vec<PathBuf>,
     /// The monitor's socket.
     pub monitor: PathBuf,
     /// The status document.
@@ -59,6 +64,8 @@ pub(crate) struct Provided {
     pub named: Vec<Named>,
     /// Devices that a process serves, by alias.
     pub served: Vec<String>,
+    /// The run's folders of huge pages.
+    pub huge_pages: Vec<HugePages>,
 }
 
 pub(super) fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
@@ -84,6 +91,11 @@ pub(crate) fn before_start(
 ) -> Result<Provided> {
     super::limits::check(model)?;
     scripts::check(model)?;
+    let huge_pages = if command::has_huge_pages(model) {
+        huge_pages::provide(&ground.host, &ground.huge_pages, ground.identity)?
+    } else {
+        Vec::new()
+    };
     let memory = command::has_memory_in_files(model).then_some(&ground.memory_dir);
     for folder in [&ground.domain_dir, &ground.channel_dir]
         .into_iter()
@@ -114,6 +126,7 @@ pub(crate) fn before_start(
     let starting = status::Snapshot {
         run: RunState::Paused(Paused::StartingUp),
         pid: None,
+        bound: false,
         monitor: &ground.monitor,
         helpers: &resources.helper_pids(),
         leases: None,
@@ -140,6 +153,7 @@ pub(crate) fn before_start(
         monitor_fd: MONITOR_FD,
         named,
         served,
+        huge_pages,
     })
 }
 

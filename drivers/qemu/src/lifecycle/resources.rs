@@ -1,11 +1,13 @@
 //! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
 
+use super::huge_pages;
 use super::macvtap::{self, Macvtap};
 use super::scripts::{self, DownScript};
+use crate::Driver;
 use crate::config::QemuConfig;
 use crate::domain::Process;
-use crate::paths::Paths;
 use crate::ports::Port;
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
@@ -35,20 +37,26 @@ pub(crate) struct Resources {
     pub down_scripts: Vec<DownScript>,
     /// Processes beside QEMU, ended with it.
     pub helpers: Vec<Arc<Process>>,
+    /// Whoever waits for the end of a start that fails.
+    pub launched: Launched,
     /// Whether the guest runs and keeps all this beyond the life of this value.
     settled: bool,
 }
 
 impl Resources {
     /// What every run has: its folders, pid file and status document.
-    pub(crate) fn of_run(paths: &Paths, config: &QemuConfig, id: i32, name: &str) -> Self {
+    pub(crate) fn of_run(driver: &Driver, config: &QemuConfig, id: i32, name: &str) -> Self {
+        let paths = &driver.paths;
         let memory = paths.memory_dir(config.memory_backing_dir.as_deref(), id, name);
+        let mut folders = vec![paths.domain_dir(id, name), paths.channel_dir(id, name), memory];
+        folders.extend(huge_pages::folders(&driver.host, config, id, name));
         Self {
-            folders: vec![paths.domain_dir(id, name), paths.channel_dir(id, name), memory],
+            folders,
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
             macvtaps: Vec::new(),
             down_scripts: Vec::new(),
+            launched: Launched::default(),
             helpers: Vec::new(),
             settled: false,
         }
@@ -64,22 +72,49 @@ impl Resources {
         self.settled = true;
     }
 
+    /// Takes in a process that was started for the guest.
+    pub(crate) fn add_helper(&mut self, helper: Arc<Process>) {
+        self.launched.add(Arc::clone(&helper));
+        self.helpers.push(helper);
+    }
+
     /// Ends the helper processes and waits for their end: the next run needs what they hold.
     pub(crate) async fn end_helpers(&mut self) {
-        for helper in &self.helpers {
-            told_of(helper, helper.signal(Signal::TERM));
-        }
-        for helper in self.helpers.drain(..) {
-            if tokio::time::timeout(HELPER_WAIT, helper.ended()).await.is_err() {
-                told_of(&helper, helper.signal(Signal::KILL));
-                helper.ended().await;
-            }
-        }
+        end_all(std::mem::take(&mut self.helpers)).await;
     }
 
     /// Gives everything back. Blocks on the disk and the kernel, inside the runtime.
     pub(crate) fn release(mut self) {
         self.settled = false;
+    }
+}
+
+/// The processes that a start has made, for whoever has to wait until they are gone when it fails.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Launched(Arc<Mutex<Vec<Arc<Process>>>>);
+
+impl Launched {
+    /// Takes one in.
+    pub(crate) fn add(&self, process: Arc<Process>) {
+        self.0.lock().push(process);
+    }
+
+    /// Ends all of them and waits for their end.
+    pub(crate) async fn end(&self) {
+        let all = std::mem::take(&mut *self.0.lock());
+        end_all(all).await;
+    }
+}
+
+async fn end_all(processes: Vec<Arc<Process>>) {
+    for process in &processes {
+        told_of(process, process.signal(Signal::TERM));
+    }
+    for process in processes {
+        if tokio::time::timeout(HELPER_WAIT, process.ended()).await.is_err() {
+            told_of(&process, process.signal(Signal::KILL));
+            process.ended().await;
+        }
     }
 }
 

@@ -11,7 +11,10 @@
 use super::launch::Program;
 use super::log_file::{self, LogFile};
 use super::logd::Logd;
-use super::{COMMAND_WAIT, Resources, fd_groups, monitor_error, processor, provide, status, taps, tpm};
+use super::{
+    COMMAND_WAIT, Launched, Resources, fd_groups, huge_pages, monitor_error, processor, provide, status,
+    taps, tpm,
+};
 use crate::command::{self, CommandContext};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -59,9 +62,12 @@ impl Owner {
             ));
         }
         self.discard_saved(options.force_boot).await?;
-        let (guest, model) = match self.bring_up(Arc::clone(&origin), &options).await {
+        let launched = Launched::default();
+        let (guest, model) = match self.bring_up(Arc::clone(&origin), &options, &launched).await {
             Ok(brought_up) => brought_up,
             Err(err) => {
+                // The next start needs what they hold.
+                launched.end().await;
                 let state = tpm::state_to_forget(&self.driver, &self.domain, &origin);
                 if let Err(err) = self.driver.blocking(move || tpm::forget_all(state)).await {
                     tracing::warn!(%err, "left-overs of a start were not removed");
@@ -120,7 +126,12 @@ impl Owner {
     }
 
     /// Everything up to a QEMU whose monitor answers, its processors still.
-    async fn bring_up(&self, origin: Arc<Document>, options: &StartOptions) -> Result<(Guest, Model)> {
+    async fn bring_up(
+        &self,
+        origin: Arc<Document>,
+        options: &StartOptions,
+        launched: &Launched,
+    ) -> Result<(Guest, Model)> {
         let driver = &self.driver;
         let name = Arc::clone(&self.domain.state().name);
         let mut model = origin.parse()?;
@@ -154,7 +165,8 @@ impl Owner {
             logd.outputs(&model, &mut descriptors).await?;
         }
         let config = driver.config();
-        let mut resources = Resources::of_run(&driver.paths, &config, id, &name);
+        let mut resources = Resources::of_run(driver, &config, id, &name);
+        resources.launched = launched.clone();
         let domain_dir = driver.paths.domain_dir(id, &name);
         let monitor_path = monitor_socket(&domain_dir);
         let channel_dir = driver.paths.channel_dir(id, &name);
@@ -167,10 +179,12 @@ impl Owner {
             domain_dir: domain_dir.clone(),
             channel_dir: channel_dir.clone(),
             memory_dir: memory_dir.clone(),
+            huge_pages: huge_pages::folders(&driver.host, &config, id, &name),
             monitor: monitor_path.clone(),
             status: driver.paths.status(&name),
             origin: Arc::clone(&origin),
             identity: driver.identity,
+            host: driver.host.clone(),
             reset_nvram: options.reset_nvram,
             tpm: tpm::Ground {
                 domain_dir: domain_dir.clone(),
@@ -211,7 +225,7 @@ impl Owner {
             provided: provided.served,
             secrets: Vec::new(),
             memory_dir,
-            huge_pages: Vec::new(),
+            huge_pages: provided.huge_pages,
             descriptors: provided.named,
         };
         let line = command::build(&model, &caps, &context)?;
@@ -250,6 +264,7 @@ impl Owner {
                 Ok((Arc::new(process), connection, log))
             })
             .await?;
+        launched.add(Arc::clone(&process));
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
         if let (Some(launch), Some(connection)) = (launch, connection) {
@@ -258,6 +273,7 @@ impl Owner {
         let starting = status::Snapshot {
             run: RunState::Paused(Paused::StartingUp),
             pid: Some(process.pid()),
+            bound: options.bound_to.is_some(),
             monitor: &monitor_path,
             helpers: &resources.helper_pids(),
             leases: leases.as_ref(),
@@ -359,13 +375,13 @@ impl Owner {
     pub(crate) async fn save_status(&self) {
         let state = self.domain.state();
         let Some(live) = state.live.as_ref() else { return };
-        let helpers = self
-            .guest
-            .as_ref()
+        let guest = self.guest.as_ref();
+        let helpers = guest
             .map(|guest| guest.resources.helper_pids())
             .unwrap_or_default();
-        let leases = self.guest.as_ref().and_then(|guest| guest.leases.as_ref());
-        let text = status::of(live, state.run, &live.monitor_path, &helpers, leases);
+        let leases = guest.and_then(|guest| guest.leases.as_ref());
+        let bound = guest.is_some_and(|guest| guest.bound_to.is_some());
+        let text = status::of(live, state.run, &live.monitor_path, &helpers, leases, bound);
         let path = self.driver.paths.status(&state.name);
         if let Err(err) = self.driver.blocking(move || status::write(&path, &text)).await {
             tracing::error!(domain = %state.name, %err, "a guest's status was not written");

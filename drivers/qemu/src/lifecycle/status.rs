@@ -32,6 +32,9 @@ pub(crate) struct Status {
     /// QEMU's process; missing while it is being started.
     #[xml(attr)]
     pub pid: Option<u32>,
+    /// Whether it is to go with the client that started it.
+    #[xml(attr)]
+    pub bound: Option<YesNo>,
     /// The way to its monitor.
     #[xml(child)]
     pub monitor: MonitorPath,
@@ -111,6 +114,8 @@ pub(crate) struct Snapshot<'a> {
     pub run: RunState,
     /// QEMU's process, once there is one.
     pub pid: Option<i32>,
+    /// Whether it is to go with the client that started it.
+    pub bound: bool,
     /// Where its monitor listens.
     pub monitor: &'a Path,
     /// Processes beside QEMU.
@@ -130,6 +135,9 @@ impl Snapshot<'_> {
         let mut text = format!("<domstatus state='{state}' reason='{reason}'");
         if let Some(pid) = self.pid {
             text.push_str(&format!(" pid='{pid}'"));
+        }
+        if self.bound {
+            text.push_str(" bound='yes'");
         }
         text.push_str(">\n");
         let path = self.monitor.display().to_string();
@@ -185,10 +193,12 @@ pub(crate) fn of(
     monitor: &Path,
     helpers: &[i32],
     leases: Option<&Leases>,
+    bound: bool,
 ) -> String {
     Snapshot {
         run,
         pid: Some(live.process.pid()),
+        bound,
         monitor,
         helpers,
         leases,

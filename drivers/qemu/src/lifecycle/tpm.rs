@@ -1,7 +1,9 @@
 //! Emulated TPMs: a swtpm process beside QEMU, and the state it keeps from run to run.
 
+mod setup;
+
 use super::Resources;
-use super::launch::{Program, run_to_end};
+use super::launch::Program;
 use super::log_file::LogFile;
 use super::provide::{failed, own};
 use crate::Driver;
@@ -11,21 +13,18 @@ use crate::domain::{Document, Domain};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use model::domain::devices::Tpm;
-use model::domain::devices::tpm::{TpmBackendKind, TpmEmulator, TpmVersion};
+use model::domain::devices::tpm::{TpmBackendKind, TpmEmulator, TpmStateKind, TpmVersion};
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 use xml::YesNo;
 
 /// The number swtpm knows its listening socket by.
 const CONTROL_FD: i32 = 3;
 
-/// How long the making of a TPM's keys and certificates may take.
-const SETUP_WAIT: Duration = Duration::from_secs(60);
+/// The number it knows its log by.
+const LOG_FD: i32 = 4;
 
 /// Where one run's TPM works.
 #[derive(Debug)]
@@ -40,6 +39,78 @@ pub(crate) struct Ground {
     pub identity: Option<(u32, u32)>,
     /// The user and group QEMU runs as, where not the daemon's own.
     pub qemu: Option<(u32, u32)>,
+}
+
+/// Where a TPM keeps its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Store {
+    /// In files of a folder.
+    Folder(PathBuf),
+    /// In one file.
+    File(PathBuf),
+}
+
+impl Store {
+    /// The place that the document names, else one in the domain's own folder.
+    fn of(emulator: &TpmEmulator, own: &Path, version: TpmVersion) -> Result<Self> {
+        let store = match &emulator.source {
+            Some(source) => match source.kind {
+                TpmStateKind::Dir => Self::Folder(source.path.clone().into()),
+                TpmStateKind::File => Self::File(source.path.clone().into()),
+            },
+            None => Self::Folder(own.join(match version {
+                TpmVersion::V1_2 => "tpm1.2",
+                _ => "tpm2",
+            })),
+        };
+        let path = store.path();
+        if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&b',') {
+            let text = format!(
+                "<tpm><source path='{}'>: an absolute path without commas is wanted",
+                path.display()
+            );
+            return Err(Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text));
+        }
+        Ok(store)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Folder(path) | Self::File(path) => path,
+        }
+    }
+
+    /// The same kind of place elsewhere.
+    pub(super) fn at(&self, path: PathBuf) -> Self {
+        match self {
+            Self::Folder(_) => Self::Folder(path),
+            Self::File(_) => Self::File(path),
+        }
+    }
+
+    /// As swtpm is told it.
+    fn for_swtpm(&self) -> String {
+        match self {
+            Self::Folder(path) => format!("dir={},mode=0600", path.display()),
+            Self::File(path) => format!("backend-uri=file://{}", path.display()),
+        }
+    }
+
+    /// As swtpm_setup is told it.
+    pub(super) fn for_setup(&self) -> String {
+        match self {
+            Self::Folder(path) => path.display().to_string(),
+            Self::File(path) => format!("file://{}", path.display()),
+        }
+    }
+
+    /// Whether there is a TPM in it.
+    pub(super) fn is_made(&self) -> bool {
+        match self {
+            Self::Folder(path) => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
+            Self::File(path) => path.metadata().is_ok_and(|about| about.len() > 0),
+        }
+    }
 }
 
 /// The emulated TPMs of a document.
@@ -101,41 +172,39 @@ pub(super) fn forget_all(state: Option<PathBuf>) -> Result<()> {
 pub(super) fn start(model: &Model, ground: &Ground, resources: &mut Resources) -> Result<Vec<String>> {
     let mut started = Vec::new();
     for (tpm, emulator) in emulators(model) {
-        refuse_options(emulator)?;
         let alias = tpm.info.alias_name().unwrap_or_default();
         let version = tpm.backend.version.unwrap_or(TpmVersion::V2_0);
         let swtpm = program("swtpm")?;
-        let state = ground.state.join(match version {
-            TpmVersion::V1_2 => "tpm1.2",
-            _ => "tpm2",
-        });
-        set_up(model, ground, &state, version)?;
+        let store = Store::of(emulator, &ground.state, version)?;
+        setup::run(model, ground, &store, emulator, version)?;
         let socket = command::swtpm_socket(&ground.domain_dir, alias);
         let listener = UnixListener::bind(&socket).map_err(|err| failed("bind", &socket, err))?;
         own(&socket, ground.qemu)?;
         let mut arguments: Vec<String> = ["socket", "--terminate", "--ctrl"].map(str::to_owned).to_vec();
         arguments.push(format!("type=unixio,fd={CONTROL_FD}"));
         arguments.push("--tpmstate".to_owned());
-        arguments.push(format!("dir={},mode=0600", state.display()));
+        arguments.push(store.for_swtpm());
         if let Some(level) = emulator.debug {
             arguments.push("--log".to_owned());
-            arguments.push(format!("fd=2,level={level}"));
+            // It takes no number of the standard ones.
+            arguments.push(format!("fd={LOG_FD},level={level}"));
         }
         if version != TpmVersion::V1_2 {
             arguments.push("--tpm2".to_owned());
         }
         let environment = command::environment(&ground.domain_dir);
         let log = LogFile::open(&ground.log, &environment, &swtpm, &arguments)?;
+        let words = log.handle().map_err(|err| failed("write", &ground.log, err))?;
         let process = Program {
             binary: swtpm,
             arguments,
             environment,
-            descriptors: vec![(listener.into(), CONTROL_FD)],
+            descriptors: vec![(listener.into(), CONTROL_FD), (words.into(), LOG_FD)],
             identity: ground.identity,
         }
         .spawn(&log)?;
         let process = Arc::new(process);
-        resources.helpers.push(Arc::clone(&process));
+        resources.add_helper(Arc::clone(&process));
         // It is our child: whenever it ends, somebody has to take note.
         tokio::spawn(async move { process.ended().await });
         started.push(alias.to_owned());
@@ -143,57 +212,9 @@ pub(super) fn start(model: &Model, ground: &Ground, resources: &mut Resources) -
     Ok(started)
 }
 
-/// What would be ignored is refused.
-fn refuse_options(emulator: &TpmEmulator) -> Result<()> {
-    let asked = [
-        ("encryption", emulator.encryption.is_some()),
-        ("active_pcr_banks", emulator.active_pcr_banks.is_some()),
-        ("source", emulator.source.is_some()),
-        ("profile", emulator.profile.is_some()),
-    ];
-    super::refuse_asked(asked, |what| {
-        format!("<tpm><backend type='emulator'>: <{what}> is not supported yet")
-    })
-}
-
-fn program(name: &str) -> Result<PathBuf> {
+pub(super) fn program(name: &str) -> Result<PathBuf> {
     tools::find(name).ok_or_else(|| {
         let text = format!("<tpm>: '{name}' is not installed (packages swtpm and swtpm-tools)");
         Error::new(Code::OperationUnsupported, ErrorDomain::Qemu, text)
     })
-}
-
-/// Makes a TPM with its keys and certificates, the first time.
-fn set_up(model: &Model, ground: &Ground, state: &Path, version: TpmVersion) -> Result<()> {
-    if state.exists() {
-        return Ok(());
-    }
-    let setup = program("swtpm_setup")?;
-    // Made beside its place, so that a half-made one is never taken for a TPM.
-    let unfinished = ground.state.join("unfinished");
-    forget(&unfinished)?;
-    for folder in [&ground.state, &unfinished] {
-        daemon::durable::create_folder(folder, 0o700).map_err(|err| failed("create", folder, err))?;
-        own(folder, ground.identity)?;
-    }
-    let uuid = model.uuid.map(|uuid| uuid.to_string()).unwrap_or_default();
-    let mut command = Command::new(setup);
-    command
-        .arg("--tpm-state")
-        .arg(&unfinished)
-        .args(["--vmid", &format!("{}:{uuid}", model.name)])
-        .args([
-            "--createek",
-            "--create-ek-cert",
-            "--create-platform-cert",
-            "--lock-nvram",
-        ]);
-    if version != TpmVersion::V1_2 {
-        command.arg("--tpm2");
-    }
-    if let Some((user, group)) = ground.identity {
-        command.uid(user).gid(group);
-    }
-    run_to_end("<tpm>", "swtpm_setup", command, SETUP_WAIT)?;
-    fs::rename(&unfinished, state).map_err(|err| failed("make", state, err))
 }
