@@ -52,12 +52,11 @@ pub(crate) fn firmware_host(root: &Path) -> Host {
         std::fs::write(folder.join(format!("{at}.json")), text.to_string()).unwrap();
     };
     for (at, (machine, code, variables, features)) in FIRMWARE.iter().enumerate() {
-        let mut mapping = serde_json::json!({ "device": "flash", "executable": file(code) });
-        if variables.is_empty() {
-            mapping["mode"] = "stateless".into();
+        let mapping = if variables.is_empty() {
+            serde_json::json!({ "device": "flash", "mode": "stateless", "executable": file(code) })
         } else {
-            mapping["nvram-template"] = file(variables);
-        }
+            serde_json::json!({ "device": "flash", "executable": file(code), "nvram-template": file(variables) })
+        };
         put(at, "uefi", machine, mapping, features);
     }
     let bios = serde_json::json!({ "device": "memory", "filename": "/usr/share/seabios/bios-256k.bin" });
