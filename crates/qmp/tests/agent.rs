@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 const BRIEF: Duration = Duration::from_millis(50);
 
 /// A guest: `answer` gives the bytes for each command, which is parsed after any 0xFF.

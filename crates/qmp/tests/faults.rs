@@ -12,7 +12,7 @@ use qmp_standin::{Script, Standin};
 use std::time::{Duration, Instant};
 
 /// Long enough never to pass where an answer comes.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 /// Short enough to wait for.
 const BRIEF: Duration = Duration::from_millis(50);
 
