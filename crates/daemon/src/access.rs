@@ -44,7 +44,7 @@ pub(crate) fn gate(
     if session.read_only() && !read_only(procedure) {
         return Err(denied(
             procedure,
-            format_args!("read only access prevents {}", function(procedure.name)),
+            format_args!("read only access prevents {}", procedure.function()),
         ));
     }
     if !before_open(program, procedure) && !session.state::<Opened>().get() {
@@ -201,7 +201,7 @@ pub(crate) fn judge(procedure: &ProcedureInfo, rules: &[Forbidden], arguments: &
             (ForbiddenValue::Always, _) | (_, None) => true,
         };
         if refused {
-            let function = function(procedure.name);
+            let function = procedure.function();
             let secure = procedure.acl.iter().any(|rule| rule.permission == "read_secure");
             return Err(if secure {
                 denied(procedure, format_args!("{function} with secure flag"))
@@ -226,26 +226,6 @@ fn denied(procedure: &ProcedureInfo, text: std::fmt::Arguments<'_>) -> Error {
         _ => Domain::Rpc,
     };
     Error::new(Code::OperationDenied, domain, text.to_string())
-}
-
-/// The public API's name of a procedure: `domain_get_xml_desc` is `virDomainGetXMLDesc`.
-fn function(procedure: &str) -> String {
-    let mut name = String::from("vir");
-    for word in procedure.split('_') {
-        match word {
-            "xml" | "uuid" | "io" | "fs" | "cpu" | "nmi" | "tls" | "os" => {
-                name.push_str(&word.to_ascii_uppercase())
-            }
-            "nwfilter" => name.push_str("NWFilter"),
-            "iothread" => name.push_str("IOThread"),
-            _ => {
-                let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-                name.push_str(&first.to_ascii_uppercase());
-                name.push_str(rest);
-            }
-        }
-    }
-    name
 }
 
 #[cfg(test)]
@@ -325,11 +305,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn functions_are_named_as_users_know_them() {
-        assert_eq!(function("domain_define_xml_flags"), "virDomainDefineXMLFlags");
-        assert_eq!(function("nwfilter_undefine"), "virNWFilterUndefine");
     }
 }

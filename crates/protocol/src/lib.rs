@@ -13,6 +13,7 @@ pub mod net;
 mod permission;
 mod procedure;
 mod program;
+mod public_name;
 pub mod qemu;
 pub mod remote;
 mod typed_param;

@@ -16,7 +16,7 @@ use std::task::{Context as Waiting, Poll, Waker};
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
 use protocol::net::{Header, MessageType, limits};
-use protocol::{Priority, ProcedureInfo, keepalive};
+use protocol::{Priority, keepalive};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -111,7 +111,10 @@ impl<D: Send + Sync + 'static> Server<D> {
                 .check(&self.session, &route)
                 .and_then(|()| match route.handler {
                     Some(handler) => handler.start(ctx, body),
-                    None => Err(unsupported(route.procedure)),
+                    None => {
+                        let function = route.procedure.function();
+                        Err(Error::new(Code::NoSupport, route.procedure.subject(), function))
+                    }
                 });
             let mut work = match begun {
                 Ok(work) => work,
@@ -153,32 +156,6 @@ impl Drop for Slot {
             self.session.link().wake();
         }
     }
-}
-
-/// What a client hears of a procedure that no handler serves: the name of the public function.
-fn unsupported(procedure: &ProcedureInfo) -> Error {
-    let words: Vec<&str> = procedure.name.split('_').collect();
-    let mut function = String::from("vir");
-    for word in &words {
-        match *word {
-            "xml" | "uuid" | "uri" | "id" | "cpu" | "os" => function.push_str(&word.to_uppercase()),
-            _ => {
-                let (first, rest) = word.split_at_checked(1).unwrap_or_default();
-                function.push_str(&first.to_uppercase());
-                function.push_str(rest);
-            }
-        }
-    }
-    let domain = match words.first() {
-        Some(&"domain") => Domain::Domain,
-        Some(&"network") => Domain::Network,
-        Some(&"storage") => Domain::Storage,
-        Some(&"interface") => Domain::Interface,
-        Some(&"secret") => Domain::Secret,
-        Some(&"nwfilter") => Domain::Nwfilter,
-        _ => Domain::None,
-    };
-    Error::new(Code::NoSupport, domain, function)
 }
 
 fn panicked(call: &Call) -> Error {
