@@ -7,7 +7,7 @@
 //!                        | publish, tell events   | Store: on disk for good
 //!                        +------------------------+
 //! ```
-//! A [`Secret`](secret::Secret) never changes: a change makes another one and puts it in its place.
+//! A `Secret` never changes: a change makes another one and puts it in its place.
 
 mod change;
 mod cipher;
