@@ -9,19 +9,34 @@ use protocol::remote::procedure as remote;
 use protocol::{Body, Kind, Procedure, ProcedureInfo, Program, When};
 use rpc::Session;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 use xdr::Schema;
 
 /// Whether a session has opened its connection; kept with the session.
 #[derive(Debug, Default)]
-pub(crate) struct Opened(AtomicBool);
+pub(crate) struct Opened {
+    open: AtomicBool,
+    changed: Notify,
+}
 
 impl Opened {
     pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.open.store(true, Ordering::Release);
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until it is open.
+    pub(crate) async fn wait(&self) {
+        let changed = self.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        if !self.get() {
+            changed.await;
+        }
     }
 }
 

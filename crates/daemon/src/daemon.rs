@@ -6,9 +6,12 @@
 use crate::config::{DaemonConfig, Key};
 use crate::{Driver, Handover, Info, Instance, Kind, Routes};
 use error::{Code, Domain, Error, Result};
-use rpc::{Router, Session};
+use futures_util::future::BoxFuture;
+use rpc::{Router, Session, Transport};
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
+use tokio::net::TcpStream;
 
 /// What runs as a daemon.
 pub trait Daemon: Sized + Send + Sync + 'static {
@@ -23,6 +26,9 @@ pub trait Daemon: Sized + Send + Sync + 'static {
 
     /// As [`Driver::KEYS`].
     const KEYS: &'static [Key] = &[];
+
+    /// Whether it serves over a network, as the keys of [`NetworkConfig`](crate::config::NetworkConfig) in its file say.
+    const NETWORK: bool = false;
 
     /// As [`Driver::HANDS_OVER`].
     const HANDS_OVER: bool = false;
@@ -40,6 +46,15 @@ pub trait Daemon: Sized + Send + Sync + 'static {
 
     /// Who serves which call.
     fn router() -> Router<Self>;
+
+    /// How clients of its sockets for TLS come in; asked for once, if it has any.
+    ///
+    /// # Errors
+    /// What is wrong with its certificates; the process then ends and says so.
+    fn entrance(&self) -> impl Future<Output = Result<Arc<dyn Entrance>>> + Send {
+        let text = "TLS is not for this daemon";
+        std::future::ready(Err(Error::new(Code::NoSupport, Domain::Rpc, text)))
+    }
 
     /// Whether something runs that needs it: then it does not end for want of clients.
     fn busy(&self) -> bool;
@@ -66,6 +81,21 @@ pub trait Daemon: Sized + Send + Sync + 'static {
 
     /// Prepares for the end of the process.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// How a client of a network's socket comes in: what both do before the protocol begins.
+pub trait Entrance: Debug + Send + Sync + 'static {
+    /// Lets a client in. It may take for ever; whoever calls gives it up.
+    ///
+    /// # Errors
+    /// Why not, for the log: the client is left without a word.
+    fn enter(&self, stream: TcpStream) -> BoxFuture<'static, Result<Transport, String>>;
+
+    /// Reads certificates and keys again, for clients that come from now on; blocks.
+    ///
+    /// # Errors
+    /// What is wrong with them; the old ones then stay in force.
+    fn reload(&self) -> Result<()>;
 }
 
 /// Why a process that holds nothing is not run anew.

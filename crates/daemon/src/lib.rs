@@ -17,6 +17,7 @@ mod idle;
 mod layout;
 pub mod lists;
 pub mod logging;
+mod network;
 mod pid_file;
 mod routes;
 mod run;
@@ -26,7 +27,7 @@ mod sockets;
 mod succession;
 mod workers;
 
-pub use daemon::Daemon;
+pub use daemon::{Daemon, Entrance};
 pub use driver::{Driver, Info, Instance};
 pub use flags::{COMPATIBLE_VERSION, Exit, Flags, Parsed};
 pub use layout::{Layout, LayoutError, Mode, ROOT_VARIABLE};

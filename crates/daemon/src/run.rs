@@ -2,11 +2,12 @@
 
 use crate::activation::{self, Moment, tell};
 use crate::admin::Admin;
-use crate::config::{DaemonConfig, Loaded};
+use crate::config::{DaemonConfig, Loaded, NO_AUTH_TCP, NetworkConfig, Schema};
 use crate::flags::{Exit, Flags, Parsed};
 use crate::idle::idle;
 use crate::logging::{LogConfig, LogLevel, Logging, OutputSpec, Sink};
-use crate::server::{ClientLimits, Server, Service};
+use crate::network::{self, NetworkSocket};
+use crate::server::{ClientLimits, Door, Server, Service};
 use crate::sockets::{self, Bound, Kind, SocketFile};
 use crate::succession::{self, ClientNote, Luggage, Notes, Program, SocketNote};
 use crate::workers::{Limits, Workers};
@@ -223,10 +224,12 @@ fn serve_process<D: Daemon>(
         Some(luggage) => Held::inherited(luggage, &pid_path).map_err(ends(Exit::Setup))?,
         None => Held {
             pid_file: PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?,
-            sockets: open_sockets::<D>(&layout, &config)?,
+            sockets: Vec::new(),
+            network: Vec::new(),
             clients: Vec::new(),
             handover: None,
-        },
+        }
+        .listening::<D>(&layout, &config, &config_file)?,
     };
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
@@ -251,22 +254,10 @@ fn serve_process<D: Daemon>(
         timeout: flags.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         logging,
     };
-    let ended = runtime.block_on(process.serve::<D>(held.sockets, held.clients));
+    let ended = runtime.block_on(process.serve::<D>(held.sockets, held.network, held.clients));
     // What still runs there may wait for a disk; nothing acknowledged depends on it.
     runtime.shutdown_background();
     ended
-}
-
-/// Those that systemd opened, or else the daemon's own.
-fn open_sockets<D: Daemon>(layout: &Layout, config: &DaemonConfig) -> Result<Vec<Bound>, Failure> {
-    let activated = activation::sockets(D::INFO.daemon, D::SOCKETS).map_err(ends(Exit::Sockets))?;
-    if activated.is_empty() {
-        return sockets::bind_all(D::SOCKETS, D::KINDS, layout, config).map_err(ends(Exit::Sockets));
-    }
-    Ok(activated
-        .into_iter()
-        .map(|(kind, listener)| Bound::activated(kind, listener))
-        .collect())
 }
 
 /// Clients, guests and consoles each take descriptors; the soft limit is only a guard against old programs.
@@ -324,6 +315,7 @@ type Listening = (Kind, UnixListener, Option<SocketFile>);
 /// Takes clients from each socket, for ever.
 fn accept_all<D: Daemon>(
     listening: &[Listening],
+    network: &[NetworkSocket],
     service: &Arc<Service<D>>,
     admin_service: &Arc<Service<Admin>>,
 ) -> std::io::Result<JoinSet<()>> {
@@ -331,23 +323,80 @@ fn accept_all<D: Daemon>(
     for (kind, listener, _) in listening {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
+        let door = Door::Unix {
+            listener,
+            read_only: *kind == Kind::ReadOnly,
+        };
         match kind {
-            Kind::Admin => accepting.spawn(Arc::clone(admin_service).accept(listener, false)),
-            kind => accepting.spawn(Arc::clone(service).accept(listener, *kind == Kind::ReadOnly)),
+            Kind::Admin => accepting.spawn(Arc::clone(admin_service).accept(door)),
+            _ => accepting.spawn(Arc::clone(service).accept(door)),
         };
     }
+    for socket in network {
+        let door = match (socket, service.server.entrance()) {
+            (NetworkSocket::Tcp(listener), _) => Door::Tcp(tcp(listener)?),
+            (NetworkSocket::Tls(listener), Some(entrance)) => Door::Tls(tcp(listener)?, Arc::clone(entrance)),
+            // It was asked for before, where there is such a socket.
+            (NetworkSocket::Tls(_), None) => continue,
+        };
+        accepting.spawn(Arc::clone(service).accept(door));
+    }
     Ok(accepting)
+}
+
+fn tcp(listener: &std::net::TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener.try_clone()?)
 }
 
 /// What a daemon has before it serves: newly opened, or handed over by the program before in this process.
 struct Held {
     pid_file: PidFile,
     sockets: Vec<Bound>,
+    network: Vec<NetworkSocket>,
     clients: Vec<(ClientNote, UnixStream)>,
     handover: Option<Handover>,
 }
 
 impl Held {
+    /// With the sockets that systemd opened, or else with those that the configuration asks for.
+    fn listening<D: Daemon>(
+        mut self,
+        layout: &Layout,
+        config: &DaemonConfig,
+        (path, named): &(PathBuf, bool),
+    ) -> Result<Self, Failure> {
+        let keys = D::NETWORK
+            .then(|| Loaded::shared_file(path, *named, NetworkConfig::default(), DaemonConfig::KEYS));
+        let keys: Option<Loaded<NetworkConfig>> = keys.transpose().map_err(ends(Exit::Refused))?;
+        let network = keys.as_ref().map(|keys| &keys.values);
+        let activated =
+            activation::sockets(D::INFO.daemon, D::SOCKETS, network).map_err(ends(Exit::Sockets))?;
+        if activated.own.is_empty() && activated.network.is_empty() {
+            // Whoever finds the daemon's own sockets finds the others, too.
+            if let Some(network) = network {
+                let bound = network::bind_all(network, config.max_queued_clients);
+                self.network = bound.map_err(ends(Exit::Sockets))?;
+            }
+            let bound = sockets::bind_all(D::SOCKETS, D::KINDS, layout, config);
+            self.sockets = bound.map_err(ends(Exit::Sockets))?;
+        } else {
+            self.network = activated.network;
+            let own = activated.own.into_iter();
+            self.sockets = own
+                .map(|(kind, listener)| Bound::activated(kind, listener))
+                .collect();
+        }
+        let plain = self
+            .network
+            .iter()
+            .any(|socket| matches!(socket, NetworkSocket::Tcp(_)));
+        match keys.filter(|keys| plain && keys.values.auth_tcp.is_none()) {
+            Some(keys) => Err(ends(Exit::Refused)(keys.refuse(path, "auth_tcp", NO_AUTH_TCP))),
+            None => Ok(self),
+        }
+    }
+
     fn inherited(mut luggage: Luggage, pid_path: &Path) -> std::io::Result<Self> {
         let pid_file = PidFile::inherited(pid_path, luggage.descriptor()?);
         let notes = std::mem::take(&mut luggage.notes.sockets);
@@ -365,6 +414,8 @@ impl Held {
         Ok(Self {
             pid_file,
             sockets,
+            // Nobody who serves there hands over.
+            network: Vec::new(),
             clients,
             handover: Some(luggage.into_handover()),
         })
@@ -414,6 +465,7 @@ impl Process {
     async fn serve<D: Daemon>(
         self,
         bound: Vec<Bound>,
+        network: Vec<NetworkSocket>,
         clients_before: Vec<(ClientNote, UnixStream)>,
     ) -> Result<(), Failure> {
         let mut signals = Signals::new(D::HANDS_OVER).map_err(ends(Exit::Setup))?;
@@ -475,7 +527,13 @@ impl Process {
             service.resume(client, stream);
         }
         let listening: Vec<_> = bound.into_iter().map(Bound::into_parts).collect();
-        let accept = || accept_all(&listening, &service, &admin_service);
+        if network
+            .iter()
+            .any(|socket| matches!(socket, NetworkSocket::Tls(_)))
+        {
+            server.set_entrance(daemon.entrance().await.map_err(ends(Exit::Driver))?);
+        }
+        let accept = || accept_all(&listening, &network, &service, &admin_service);
         let mut accepting = accept().map_err(ends(Exit::Sockets))?;
         tell(Moment::Ready);
         if self.detached

@@ -1,18 +1,21 @@
 //! A server: the clients of some sockets, with their limits. Every daemon has two, its own and `admin`.
 //!
 //! When a limit is reached, accepting stops, and further clients wait in the socket's queue; so does a daemon that has
-//! no descriptors left.
+//! no descriptors left. A client from a network counts as unknown until it has shown its certificate, where it needs
+//! one, and has opened its connection. How many of those there are holds up the network's sockets alone, and none is
+//! waited for longer than keepalive would wait.
 
+use crate::access::Opened;
 use crate::succession::ClientNote;
-use crate::{Daemon, Workers};
+use crate::{Daemon, Entrance, Workers};
 use error::{Code, Domain, Error, Result};
 use parking_lot::{Mutex, MutexGuard};
 use rpc::{Router, Session, SessionOptions, Transport};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -21,6 +24,9 @@ const REST: Duration = Duration::from_millis(500);
 
 /// How long nothing is said of further failures to accept.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long an unknown client is waited for where keepalive is switched off.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many clients a server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +53,30 @@ pub(crate) struct Server {
     /// The same in all servers of the daemon: how many clients there are.
     clients: watch::Sender<usize>,
     state: Mutex<State>,
-    /// A client left, or a limit was raised.
+    /// A client left or is known now, or a limit was raised.
     room: Notify,
+    /// How clients of its sockets for TLS come in.
+    entrance: OnceLock<Arc<dyn Entrance>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    session: Arc<Session>,
+    from_network: bool,
+}
+
+impl Client {
+    /// Whether it has not shown who it is, or what it wants.
+    fn anonymous(&self) -> bool {
+        !self.session.authenticated() || (self.from_network && !self.session.state::<Opened>().get())
+    }
 }
 
 #[derive(Debug)]
 struct State {
-    sessions: BTreeMap<u64, Arc<Session>>,
+    clients: BTreeMap<u64, Client>,
+    /// How many are on their way in.
+    entering: usize,
     last_id: u64,
     limits: ClientLimits,
     session_limits: rpc::Limits,
@@ -62,23 +85,19 @@ struct State {
 
 impl State {
     fn numbers(&self) -> ClientNumbers {
-        let anonymous = self
-            .sessions
-            .values()
-            .filter(|session| !session.authenticated())
-            .count();
+        let anonymous = self.clients.values().filter(|client| client.anonymous()).count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         ClientNumbers {
             limits: self.limits,
-            connected: count(self.sessions.len()),
-            anonymous: count(anonymous),
+            connected: count(self.clients.len() + self.entering),
+            anonymous: count(anonymous + self.entering),
         }
     }
 
-    fn has_room(&self) -> bool {
+    fn has_room(&self, from_network: bool) -> bool {
         let numbers = self.numbers();
         let ClientLimits { max, max_anonymous } = self.limits;
-        numbers.connected < max && (max_anonymous == 0 || numbers.anonymous < max_anonymous)
+        numbers.connected < max && (!from_network || max_anonymous == 0 || numbers.anonymous < max_anonymous)
     }
 }
 
@@ -91,7 +110,8 @@ impl Server {
         clients: watch::Sender<usize>,
     ) -> Arc<Self> {
         let state = State {
-            sessions: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            entering: 0,
             last_id: 0,
             limits,
             session_limits,
@@ -103,6 +123,7 @@ impl Server {
             clients,
             state: Mutex::new(state),
             room: Notify::new(),
+            entrance: OnceLock::new(),
         })
     }
 
@@ -135,11 +156,17 @@ impl Server {
     }
 
     pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
-        self.state.lock().sessions.values().cloned().collect()
+        let state = self.state.lock();
+        state
+            .clients
+            .values()
+            .map(|client| Arc::clone(&client.session))
+            .collect()
     }
 
     pub(crate) fn session(&self, id: u64) -> Option<Arc<Session>> {
-        self.state.lock().sessions.get(&id).cloned()
+        let state = self.state.lock();
+        state.clients.get(&id).map(|client| Arc::clone(&client.session))
     }
 
     /// Disconnects every client, now and from now on.
@@ -150,79 +177,80 @@ impl Server {
         }
     }
 
+    /// How clients of its sockets for TLS come in, once it has any.
+    pub(crate) fn entrance(&self) -> Option<&Arc<dyn Entrance>> {
+        self.entrance.get()
+    }
+
+    /// From now on clients of sockets for TLS come in this way.
+    pub(crate) fn set_entrance(&self, entrance: Arc<dyn Entrance>) {
+        // There is one for all such sockets, so a second would be the first.
+        let _ = self.entrance.set(entrance);
+    }
+
+    /// How long an unknown client is waited for: as long as a known one that is silent.
+    fn patience(&self) -> Duration {
+        let keepalive = self.state.lock().session_limits.keepalive;
+        keepalive.interval.map_or(PATIENCE, |interval| {
+            interval.saturating_mul(keepalive.count.saturating_add(1))
+        })
+    }
+
     /// Waits until there is room for another client.
-    async fn room(&self) {
+    async fn room(&self, from_network: bool) {
         loop {
             let changed = self.room.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.state.lock().has_room() {
+            if self.state.lock().has_room(from_network) {
                 return;
             }
-            tracing::debug!(server = self.name, "the limit of clients is reached");
+            tracing::debug!(
+                server = self.name,
+                from_network,
+                "the limit of clients is reached"
+            );
             changed.await;
         }
     }
 
-    /// Serves a client, if there is room for it.
-    fn admit<D: Send + Sync + 'static>(
-        self: &Arc<Self>,
-        stream: UnixStream,
-        service: &Service<D>,
-        read_only: bool,
-    ) -> Option<UnixStream> {
-        let state = self.state.lock();
-        if state.ending {
-            return None;
+    /// A seat for a client that is on its way in.
+    async fn seat(self: &Arc<Self>, from_network: bool) -> Seat {
+        loop {
+            self.room(from_network).await;
+            let mut state = self.state.lock();
+            // Another socket's client may have taken the room.
+            if state.has_room(from_network) {
+                state.entering += 1;
+                return Seat {
+                    server: Arc::clone(self),
+                    from_network,
+                };
+            }
         }
-        if !state.has_room() {
-            return Some(stream);
-        }
-        let id = state.last_id + 1;
-        self.enter(state, stream, service, ClientNote { id, read_only }, |_| {});
-        None
-    }
-
-    /// Serves a client, once `first` is done with it.
-    fn enter<D: Send + Sync + 'static>(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
-        stream: UnixStream,
-        service: &Service<D>,
-        client: ClientNote,
-        first: impl FnOnce(&Arc<Session>),
-    ) {
-        let ClientNote { id, read_only } = client;
-        state.last_id = state.last_id.max(id);
-        let options = SessionOptions {
-            id,
-            read_only,
-            authenticated: true,
-            limits: state.session_limits,
-        };
-        let router = Arc::clone(&service.router);
-        let (session, serving) = rpc::serve(
-            Transport::unix(stream),
-            router,
-            Arc::clone(&service.driver),
-            options,
-        );
-        state.sessions.insert(id, Arc::clone(&session));
-        drop(state);
-        self.clients.send_modify(|count| *count += 1);
-        let server = Arc::clone(self);
-        session.at_end(move || server.left(id));
-        tracing::debug!(server = self.name, client = id, read_only, identity = ?session.identity(), "client connected");
-        first(&session);
-        tokio::spawn(serving);
     }
 
     fn left(&self, id: u64) {
-        let session = self.state.lock().sessions.remove(&id);
-        if session.is_some() {
+        let client = self.state.lock().clients.remove(&id);
+        if client.is_some() {
             self.clients.send_modify(|count| *count = count.saturating_sub(1));
         }
         self.room.notify_waiters();
+    }
+}
+
+/// The place of a client that is on its way in.
+struct Seat {
+    server: Arc<Server>,
+    from_network: bool,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.server.state.lock();
+        state.entering = state.entering.saturating_sub(1);
+        drop(state);
+        self.server.room.notify_waiters();
     }
 }
 
@@ -234,30 +262,67 @@ pub(crate) struct Service<D> {
     pub(crate) driver: Arc<D>,
 }
 
-impl<D: Daemon> Service<D> {
-    /// Goes on with a client of the program before in this process.
-    pub(crate) fn resume(&self, client: ClientNote, stream: UnixStream) {
-        let state = self.server.state.lock();
-        self.server.enter(state, stream, self, client, |session| {
-            self.driver.resumed(session);
-        });
+/// A socket that clients come through.
+#[derive(Debug)]
+pub(crate) enum Door {
+    /// From this host.
+    Unix {
+        /// Their socket.
+        listener: UnixListener,
+        /// They may only look.
+        read_only: bool,
+    },
+    /// From a network.
+    Tcp(TcpListener),
+    /// From a network, with TLS.
+    Tls(TcpListener, Arc<dyn Entrance>),
+}
+
+/// A client that was accepted, on its way in.
+enum Arrival {
+    Here { transport: Transport, read_only: bool },
+    AtEntrance(TcpStream, Arc<dyn Entrance>),
+}
+
+impl Door {
+    fn to_network(&self) -> bool {
+        !matches!(self, Self::Unix { .. })
     }
+
+    async fn accept(&self) -> io::Result<Arrival> {
+        let arrived = |transport, read_only| Arrival::Here { transport, read_only };
+        Ok(match self {
+            Self::Unix { listener, read_only } => {
+                arrived(Transport::unix(listener.accept().await?.0), *read_only)
+            }
+            Self::Tcp(listener) => arrived(Transport::tcp(accept_tcp(listener).await?), false),
+            Self::Tls(listener, entrance) => {
+                Arrival::AtEntrance(accept_tcp(listener).await?, Arc::clone(entrance))
+            }
+        })
+    }
+}
+
+/// A client's stream, whose small packets do not wait for more.
+async fn accept_tcp(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl<D: Send + Sync + 'static> Service<D> {
     /// Takes clients from a socket, for ever.
-    pub(crate) async fn accept(self: Arc<Self>, listener: UnixListener, read_only: bool) {
+    pub(crate) async fn accept(self: Arc<Self>, door: Door) {
         let mut told: Option<Instant> = None;
         loop {
-            self.server.room().await;
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let mut waiting = Some(stream);
-                    while let Some(stream) = waiting {
-                        // Another socket's client may have taken the room.
-                        waiting = self.server.admit(stream, &self, read_only);
-                        if waiting.is_some() {
-                            self.server.room().await;
+            self.server.room(door.to_network()).await;
+            match door.accept().await {
+                Ok(arrival) => {
+                    let seat = self.server.seat(door.to_network()).await;
+                    match arrival {
+                        Arrival::Here { transport, read_only } => self.admit(seat, transport, read_only),
+                        Arrival::AtEntrance(stream, entrance) => {
+                            tokio::spawn(Arc::clone(&self).let_in(seat, stream, entrance));
                         }
                     }
                 }
@@ -273,6 +338,103 @@ impl<D: Send + Sync + 'static> Service<D> {
                     }
                 }
             }
+        }
+    }
+
+    /// Lets a client in through an entrance, if it gets through in time.
+    async fn let_in(self: Arc<Self>, seat: Seat, stream: TcpStream, entrance: Arc<dyn Entrance>) {
+        let peer = stream.peer_addr().ok();
+        let patience = self.server.patience();
+        match tokio::time::timeout(patience, entrance.enter(stream)).await {
+            Ok(Ok(transport)) => self.admit(seat, transport, false),
+            Ok(Err(reason)) => {
+                tracing::warn!(server = self.server.name, ?peer, reason, "client refused");
+            }
+            Err(_) => {
+                let seconds = patience.as_secs();
+                tracing::warn!(
+                    server = self.server.name,
+                    ?peer,
+                    seconds,
+                    "client refused: it did not come in in time"
+                );
+            }
+        }
+    }
+
+    /// Serves a client.
+    fn admit(&self, seat: Seat, transport: Transport, read_only: bool) {
+        let state = self.server.state.lock();
+        if state.ending {
+            return drop((state, seat));
+        }
+        let note = ClientNote {
+            id: state.last_id + 1,
+            read_only,
+        };
+        let session = self.enter(state, transport, note, seat.from_network, |_| {});
+        if seat.from_network {
+            tokio::spawn(expect_open(Arc::clone(&self.server), session));
+        }
+    }
+
+    /// Serves a client, once `first` is done with it.
+    fn enter(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        transport: Transport,
+        ClientNote { id, read_only }: ClientNote,
+        from_network: bool,
+        first: impl FnOnce(&Arc<Session>),
+    ) -> Arc<Session> {
+        let server = &self.server;
+        state.last_id = state.last_id.max(id);
+        let options = SessionOptions {
+            id,
+            read_only,
+            authenticated: true,
+            limits: state.session_limits,
+        };
+        let router = Arc::clone(&self.router);
+        let (session, serving) = rpc::serve(transport, router, Arc::clone(&self.driver), options);
+        let client = Client {
+            session: Arc::clone(&session),
+            from_network,
+        };
+        state.clients.insert(id, client);
+        drop(state);
+        server.clients.send_modify(|count| *count += 1);
+        let from = Arc::clone(server);
+        session.at_end(move || from.left(id));
+        tracing::debug!(server = server.name, client = id, read_only, identity = ?session.identity(),
+            peer = ?session.peer(), "client connected");
+        first(&session);
+        tokio::spawn(serving);
+        session
+    }
+}
+
+impl<D: Daemon> Service<D> {
+    /// Goes on with a client of the program before in this process.
+    pub(crate) fn resume(&self, client: ClientNote, stream: UnixStream) {
+        let state = self.server.state.lock();
+        self.enter(state, Transport::unix(stream), client, false, |session| {
+            self.driver.resumed(session);
+        });
+    }
+}
+
+/// Disconnects a client that does not open its connection in time.
+async fn expect_open(server: Arc<Server>, session: Arc<Session>) {
+    let patience = server.patience();
+    let opened = session.state::<Opened>();
+    tokio::select! {
+        () = session.closed() => {}
+        () = opened.wait() => server.room.notify_waiters(),
+        () = tokio::time::sleep(patience) => {
+            let (client, peer, seconds) = (session.id(), session.peer().address, patience.as_secs());
+            tracing::warn!(server = server.name, client, ?peer, seconds, "client disconnected: it did not open its connection in time");
+            session.close();
         }
     }
 }

@@ -45,6 +45,15 @@ pub(crate) struct SocketError {
     reason: String,
 }
 
+impl SocketError {
+    pub(crate) fn new(path: impl Into<PathBuf>, reason: String) -> Self {
+        Self {
+            path: path.into(),
+            reason,
+        }
+    }
+}
+
 /// Where a socket is to be, with which access.
 struct Plan {
     kind: Kind,

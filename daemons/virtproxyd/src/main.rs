@@ -4,6 +4,7 @@
 //! without knowing what they mean. It keeps nothing.
 
 mod default_uri;
+mod entrance;
 mod proxy;
 mod target;
 

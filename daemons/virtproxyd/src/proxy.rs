@@ -1,9 +1,11 @@
 //! What the proxy answers itself: the opening of a connection. All else goes to the daemon that the client opened.
 
 use crate::default_uri;
+use crate::entrance::Certified;
 use crate::target::Target;
+use daemon::config::{Key, NetworkConfig, Schema};
 use daemon::handshake::{self, feature};
-use daemon::{Daemon, Info, Instance};
+use daemon::{Daemon, Entrance, Info, Instance};
 use error::{Code, Domain, Error, Result};
 use protocol::net::Header;
 use protocol::remote::procedure::{
@@ -35,8 +37,15 @@ impl Daemon for Proxy {
 
     const SOCKETS: &'static str = "libvirt";
 
+    const KEYS: &'static [Key] = NetworkConfig::KEYS;
+    const NETWORK: bool = true;
+
     async fn open(instance: Instance) -> Result<Arc<Self>> {
         Ok(Arc::new(Self { instance }))
+    }
+
+    async fn entrance(&self) -> Result<Arc<dyn Entrance>> {
+        Ok(Arc::new(Certified::open(&self.instance).await?))
     }
 
     fn router() -> Router<Self> {

@@ -51,6 +51,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("passt", "passt"),
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
+        ("certtool", "gnutls-bin"),
     ],
 };
 

@@ -82,6 +82,13 @@ pub(super) async fn info(ctx: Call, args: wire::ClientGetInfoArgs) -> Result<wir
             params.push(TypedParam::new("unix_process_id", pid));
         }
     }
+    let peer = session.peer();
+    if let Some(address) = peer.address {
+        params.push(TypedParam::new("sock_addr", address.to_string()));
+    }
+    if let Some(name) = &peer.certificate_name {
+        params.push(TypedParam::new("tls_x509_dname", name.clone()));
+    }
     Ok(wire::ClientGetInfoRet { params })
 }
 

@@ -163,12 +163,19 @@ async fn lookup_server(
 
 async fn update_tls_files(ctx: Call, args: wire::ServerUpdateTlsFilesArgs) -> Result<()> {
     no_flags(args.flags, 0)?;
-    ctx.driver.server(&args.srv.name)?;
-    Err(Error::new(
-        Code::InternalError,
-        Domain::Rpc,
-        "no tls service found, unable to update tls files",
-    ))
+    let server = ctx.driver.server(&args.srv.name)?;
+    let entrance = server.entrance().cloned().ok_or_else(|| {
+        Error::new(
+            Code::InternalError,
+            Domain::Rpc,
+            "no tls service found, unable to update tls files",
+        )
+    })?;
+    // Files may lie on a disk that does not answer.
+    server
+        .workers
+        .blocking(Priority::High, move || entrance.reload())
+        .await?
 }
 
 async fn get_logging_outputs(

@@ -75,8 +75,9 @@ schema! {
     elsewhere {
         "virtproxyd.conf": listen_tls, listen_tcp, tls_port, tcp_port, listen_addr, auth_tcp, auth_tls, tcp_min_ssf,
             key_file, cert_file, ca_file, crl_file, tls_no_sanity_certificate, tls_no_verify_certificate,
-            tls_allowed_dn_list, tls_priority, sasl_allowed_username_list, mdns_adv, mdns_name;
+            tls_allowed_dn_list, tls_priority, sasl_allowed_username_list;
         "no file any more: clients ask for keepalive themselves": keepalive_required, admin_keepalive_required;
+        "no file any more: nobody is told by mDNS": mdns_adv, mdns_name;
     }
 }
 

@@ -7,11 +7,14 @@
 //! The file is written by an administrator but read as hostile: its size is bounded, and so are its values.
 
 mod daemon;
+mod network;
 mod schema;
 mod syntax;
 mod value;
 
 pub use daemon::{AccessDrivers, Audit, Auth, DaemonConfig, HostUuid, HostUuidSource};
+pub(crate) use network::NO_AUTH_TCP;
+pub use network::{NetworkAuth, NetworkConfig, Port, Sasl};
 pub use schema::{Key, Loaded, Read, Schema, schema};
 pub use syntax::{Entry, Value};
 pub use value::{FromValue, Octal, OneOrMore};

@@ -120,7 +120,7 @@ impl<T: Schema> Loaded<T> {
                 continue;
             }
             let Some(file) = T::elsewhere(&key) else {
-                return Err(refused(unknown::<T>(&key)));
+                return Err(refused(unknown::<T>(&key, others)));
             };
             loaded.warnings.push(format!(
                 "{}:{line}: {key}: has no effect here; it belongs into {file}",
@@ -149,9 +149,10 @@ fn missing(path: &Path) -> ConfigError {
 }
 
 /// What is said of an unknown key: the nearest known one, if it looks like a slip of the hand.
-fn unknown<T: Schema>(key: &str) -> String {
+fn unknown<T: Schema>(key: &str, others: &[Key]) -> String {
     let nearest = T::KEYS
         .iter()
+        .chain(others)
         .map(|known| (distance(key, known.name), known.name))
         .filter(|(distance, _)| *distance <= 2)
         .min();

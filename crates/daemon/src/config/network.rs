@@ -1,0 +1,141 @@
+//! The keys of a daemon that clients reach over a network: `virtproxyd.conf` has them beside the common ones.
+
+use super::{FromValue, Value, schema};
+
+schema! {
+    /// What a daemon serves over TCP and TLS.
+    pub struct NetworkConfig {
+        /// Listen for TLS; not where systemd opens the sockets.
+        listen_tls: bool = false,
+        /// Listen for plain TCP; not where systemd opens the sockets.
+        listen_tcp: bool = false,
+        /// The port for TLS.
+        tls_port: Port = Port(16514),
+        /// The port for plain TCP.
+        tcp_port: Port = Port(16509),
+        /// The address or name to listen on; every address unless set.
+        listen_addr: Option<String> = None,
+        /// How a client of plain TCP proves who it is. It has to be set to "none", as SASL is not built in.
+        auth_tcp: Option<NetworkAuth> = None,
+        /// How a client of TLS proves who it is beside its certificate: "none". SASL is not built in.
+        auth_tls: NetworkAuth = NetworkAuth::None,
+        /// How strong SASL's own encryption has to be. SASL is not built in.
+        tcp_min_ssf: Sasl = Sasl,
+        /// The server's private key; /etc/pki/libvirt/private/serverkey.pem unless set.
+        key_file: Option<String> = None,
+        /// The server's certificate; /etc/pki/libvirt/servercert.pem unless set.
+        cert_file: Option<String> = None,
+        /// The authority's certificate; /etc/pki/CA/cacert.pem unless set.
+        ca_file: Option<String> = None,
+        /// The list of revoked certificates; /etc/pki/CA/cacrl.pem, where it is there, unless set.
+        crl_file: Option<String> = None,
+        /// Show the server's certificate without having judged it.
+        tls_no_sanity_certificate: bool = false,
+        /// Let clients in without a good certificate.
+        tls_no_verify_certificate: bool = false,
+        /// The names that clients' certificates may have, "*" for any part of one; every name unless set.
+        tls_allowed_dn_list: Option<Vec<String>> = None,
+        /// GnuTLS's words for what may be negotiated, as far as they are about protocol versions.
+        tls_priority: Option<String> = None,
+        /// Which users SASL lets in. SASL is not built in.
+        sasl_allowed_username_list: Sasl = Sasl,
+    }
+    elsewhere {
+        "no file any more": keepalive_required, admin_keepalive_required, mdns_adv, mdns_name;
+    }
+}
+
+/// A TCP port, written as a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl FromValue for Port {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let text = String::from_value(value)?;
+        text.parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .map(Self)
+            .ok_or_else(|| format!("a port's number from 1 to 65535 is wanted, not '{text}'"))
+    }
+}
+
+/// How clients from a network prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkAuth {
+    /// They need not: whoever reaches the socket may use it.
+    None,
+}
+
+impl FromValue for NetworkAuth {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match String::from_value(value)?.as_str() {
+            "none" => Ok(Self::None),
+            "sasl" => Err(NO_SASL.to_owned()),
+            "polkit" => Err("polkit knows nobody beyond this host".to_owned()),
+            other => Err(format!("'{other}' is no authentication scheme")),
+        }
+    }
+}
+
+/// Why a socket for plain TCP is not opened without a word about authentication.
+pub(crate) const NO_AUTH_TCP: &str = "\"sasl\" is the default, which is not built into this version; \"none\" lets \
+                                      everybody who reaches the port do everything, unencrypted";
+
+const NO_SASL: &str =
+    "SASL is not built into this version; let TLS and its certificates decide, and set \"none\"";
+
+/// A key that only means something to SASL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sasl;
+
+impl FromValue for Sasl {
+    fn from_value(_: Value) -> Result<Self, String> {
+        Err("SASL is not built into this version, so the key would mean nothing".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DaemonConfig, Loaded, Schema};
+
+    fn load(text: &str) -> Result<NetworkConfig, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("virtproxyd.conf");
+        std::fs::write(&path, text).unwrap();
+        let loaded = Loaded::shared_file(&path, true, NetworkConfig::default(), DaemonConfig::KEYS);
+        loaded
+            .map(|loaded| loaded.values)
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn common_keys_are_another_tables() {
+        let network = load("max_clients = 7\nlisten_tcp = 1\ntcp_port = \"4\"\nauth_tcp = \"none\"").unwrap();
+        let expected = NetworkConfig {
+            listen_tcp: true,
+            tcp_port: Port(4),
+            auth_tcp: Some(NetworkAuth::None),
+            ..NetworkConfig::default()
+        };
+        assert_eq!(network, expected);
+    }
+
+    #[test]
+    fn what_is_not_built_or_no_value_is_refused() {
+        for (text, words) in [
+            ("auth_tcp = \"sasl\"", "SASL is not built"),
+            ("auth_tls = \"polkit\"", "beyond this host"),
+            ("tcp_min_ssf = 112", "SASL is not built"),
+            ("sasl_allowed_username_list = []", "SASL is not built"),
+            ("tls_port = \"0\"", "from 1 to 65535"),
+            ("tcp_port = 16509", "a string is wanted"),
+            ("listen_tpc = 1", "is 'listen_tcp' meant?"),
+            ("max_client = 1", "is 'max_clients' meant?"),
+        ] {
+            let refusal = load(text).unwrap_err();
+            assert!(refusal.contains(words), "{refusal}");
+        }
+    }
+}
