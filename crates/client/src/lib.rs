@@ -24,4 +24,4 @@ mod uri;
 pub use call::{Client, Reply, unix_stream};
 pub use event::{Events, RawEvent};
 pub use handshake::{OpenOptions, open_to_relay};
-pub use uri::Uri;
+pub use uri::{Mode, Uri};

@@ -1,15 +1,28 @@
 //! Connection URIs: which daemon, and where its socket is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use error::{Code, Domain, Error, Result};
 
-/// A connection URI of the form `driver[+unix]:///path[?socket=PATH]`.
+/// Which daemon is to serve a URI.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Whichever is there.
+    #[default]
+    Auto,
+    /// The driver's own.
+    Direct,
+    /// The one at the sockets that once were libvirtd's.
+    Legacy,
+}
+
+/// A connection URI of the form `driver[+unix]:///path[?socket=PATH&mode=MODE]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uri {
     driver: String,
     path: String,
     socket: Option<PathBuf>,
+    mode: Mode,
 }
 
 impl Uri {
@@ -35,6 +48,7 @@ impl Uri {
             ));
         }
         let mut socket = None;
+        let mut mode = Mode::Auto;
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("socket", value)) => {
@@ -42,6 +56,9 @@ impl Uri {
                         unescape(value).ok_or_else(|| invalid("holds an escape that is none"))?,
                     ));
                 }
+                Some(("mode", "auto")) => mode = Mode::Auto,
+                Some(("mode", "direct")) => mode = Mode::Direct,
+                Some(("mode", "legacy")) => mode = Mode::Legacy,
                 _ => return Err(invalid(&format!("has an unknown option '{option}'"))),
             }
         }
@@ -49,12 +66,23 @@ impl Uri {
             driver: driver.to_owned(),
             path: path.to_owned(),
             socket,
+            mode,
         })
     }
 
     /// The URI as the driver knows it, without transport and options.
     pub fn of_driver(&self) -> String {
         format!("{}://{}", self.driver, self.path)
+    }
+
+    /// The socket that it names.
+    pub fn named_socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// Which daemon is to serve it.
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The daemon's socket: the one the URI names, else where the modular daemon of the driver has it.

@@ -6,7 +6,6 @@
 mod default_uri;
 mod entrance;
 mod proxy;
-mod target;
 
 use std::process::ExitCode;
 

@@ -2,11 +2,12 @@
 
 use crate::default_uri;
 use crate::entrance::Certified;
-use crate::target::Target;
+use client::Uri;
 use daemon::config::{Key, NetworkConfig, Schema};
 use daemon::handshake::{self, feature};
 use daemon::{Daemon, Entrance, Info, Instance};
 use error::{Code, Domain, Error, Result};
+use neighbours::Neighbour;
 use protocol::net::Header;
 use protocol::remote::procedure::{
     AuthList, AuthPolkit, AuthSaslInit, AuthSaslStart, AuthSaslStep, ConnectClose, ConnectOpen,
@@ -109,13 +110,13 @@ async fn open(call: Call, args: ConnectOpenArgs) -> Result<()> {
         Some(name) => name,
         None => default_uri::find(instance).await?,
     };
-    let target = Target::of(&name, &instance.layout, read_only)?;
+    let neighbour = Neighbour::of(&local(&name)?, &instance.layout, read_only)?;
     let args = ConnectOpenArgs {
         name: Some(name),
         flags: args.flags,
     };
     let (stream, keepalive) = tokio::select! {
-        opened = target.open(&args) => opened?,
+        opened = neighbour.open(&args) => opened?,
         () = call.session.closed() => return Err(Error::new(Code::Rpc, Domain::Rpc, "the client is gone")),
     };
     let keepalive = if keepalive {
@@ -125,8 +126,18 @@ async fn open(call: Call, args: ConnectOpenArgs) -> Result<()> {
     };
     handshake::set_open(&call.session);
     call.session.relay(Transport::unix(stream), keepalive, keeps)?;
-    tracing::debug!(client = call.session.id(), ?target, "client is passed on");
+    tracing::debug!(client = call.session.id(), ?neighbour, "client is passed on");
     Ok(())
+}
+
+/// A client's URI, which may not tell how to reach the daemon: that is the proxy's choice.
+fn local(name: &str) -> Result<Uri> {
+    let uri = Uri::parse(name)?;
+    if uri.of_driver() == name {
+        return Ok(uri);
+    }
+    let text = format!("URI '{name}' tells how to reach the daemon, which only the proxy may choose");
+    Err(Error::new(Code::InvalidArg, Domain::Uri, text))
 }
 
 /// Only of a connection that is not open, or the call would be passed on.
@@ -143,4 +154,45 @@ async fn supports_feature(call: Call, args: ConnectSupportsFeatureArgs) -> Resul
     Ok(ConnectSupportsFeatureRet {
         supported: i32::from(supported),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_is_not_the_clients_to_choose() {
+        assert!(local("qemu:///system").is_ok());
+        for (uri, code) in [
+            ("qemu+unix:///system?socket=/etc/passwd", Code::InvalidArg),
+            ("qemu+unix:///system", Code::InvalidArg),
+            ("qemu:///system?mode=legacy", Code::InvalidArg),
+            ("qemu+tcp://elsewhere/system", Code::NoSupport),
+            ("qemu://elsewhere/system", Code::NoSupport),
+            ("nonsense", Code::InvalidArg),
+        ] {
+            assert_eq!(local(uri).unwrap_err().code(), code, "{uri}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_about_the_clients_own_connection_is_kept() {
+        let call = |info: &ProcedureInfo, body: &[u8]| {
+            let header = Header {
+                prog: remote::PROGRAM.number,
+                vers: 1,
+                proc: info.number,
+                r#type: protocol::net::MessageType::Call,
+                serial: 1,
+                status: protocol::net::Status::Ok,
+            };
+            keeps(&header, body)
+        };
+        for (feature, kept) in [(8, true), (10, true), (14, false), (15, false), (4, false)] {
+            let asked = i32::to_be_bytes(feature);
+            assert_eq!(call(ConnectSupportsFeature::INFO, &asked), kept, "{feature}");
+        }
+        assert!(call(AuthList::INFO, &[]) && call(ConnectSetIdentity::INFO, &[]));
+        assert!(!call(ConnectClose::INFO, &[]) && !call(ConnectSupportsFeature::INFO, &[1]));
+    }
 }

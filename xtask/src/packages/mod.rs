@@ -52,6 +52,9 @@ pub(crate) const TESTS: Needs = Needs {
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
         ("certtool", "gnutls-bin"),
+        ("/usr/sbin/sshd", "openssh-server"),
+        ("ssh", "openssh-client"),
+        ("nc", "netcat-openbsd"),
     ],
 };
 
