@@ -86,6 +86,32 @@ fn without_a_word_about_authentication_no_port_is_opened() {
     instance.add(PROXY);
 }
 
+#[test]
+fn systemd_may_open_the_port_and_it_ends_when_nobody_comes() {
+    let instance = Instance::start_all(&["virtqemud"]);
+    let port = free_port();
+    fs::write(
+        instance.path("/etc/libvirt/virtproxyd.conf"),
+        "auth_tcp = \"none\"\n",
+    )
+    .unwrap();
+    let mut proxy = Command::new("systemd-socket-activate")
+        .args([
+            "--fdname=virtproxyd-tcp.socket",
+            "-l",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .args(["-E", &format!("FERROVIRT_ROOT={}", instance.path("").display())])
+        .arg(end_to_end::binary(PROXY))
+        .args(["--timeout", "1"])
+        .spawn()
+        .unwrap();
+    wait_for("the proxy to serve", || {
+        virsh(port, &["list"]).success.then_some(())
+    });
+    assert!(proxy.wait().unwrap().success());
+}
+
 /// Reads to the end of a connection that the proxy closes.
 fn ends(stream: &mut TcpStream) {
     stream.set_read_timeout(Some(end_to_end::PATIENCE)).unwrap();
