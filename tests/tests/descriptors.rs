@@ -38,8 +38,8 @@ fn domain(disk: &str) -> String {
 
 /// The arguments of the one guest that runs.
 fn arguments(instance: &Instance) -> String {
-    let guests = instance.guests();
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", guests[0])).unwrap();
+    let guest = instance.guests().into_iter().next().unwrap();
+    let arguments = std::fs::read(format!("/proc/{guest}/cmdline")).unwrap();
     String::from_utf8_lossy(&arguments).replace('\0', " ")
 }
 
