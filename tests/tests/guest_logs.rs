@@ -109,15 +109,11 @@ fn what_qemu_says_on_its_way_down_is_told_through_virtlogd() {
         &[("qemu.conf", "stdio_handler = \"logd\"\n")],
         &["virtqemud", "virtlogd"],
     );
-    let text = idle_domain("broken").replace(
-        "<devices>",
-        "<devices><disk type='file' device='disk'>\
-        <driver name='qemu' type='qcow2'/><source file='/nonexistent/disk'/><target dev='vda'/></disk>",
-    );
+    let text = idle_domain("broken").replace("</os>", "<kernel>/nonexistent/kernel</kernel></os>");
     instance.define("broken", &text);
     for _ in 0..2 {
         let said = instance.virsh_fails(&["start", "broken"]);
-        assert!(said.contains("/nonexistent/disk"), "{said}");
+        assert!(said.contains("could not open kernel file"), "{said}");
     }
     let log = fs::read_to_string(instance.path("/var/log/libvirt/qemu/broken.log")).unwrap();
     assert_eq!(log.matches("starting up").count(), 2, "{log}");

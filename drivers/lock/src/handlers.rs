@@ -107,7 +107,6 @@ async fn acquire_resource(call: Call, args: wire::AcquireResourceArgs) -> Result
     const SHARED: u32 = 1;
     const AUTOCREATE: u32 = 2;
     call_flags::check(Domain::Rpc, "acquire_resource", args.flags, SHARED | AUTOCREATE)?;
-    let known = known(&call)?;
     let owner = owner(&call)?;
     let wanted = Wanted {
         shared: args.flags & SHARED != 0,
@@ -118,9 +117,8 @@ async fn acquire_resource(call: Call, args: wire::AcquireResourceArgs) -> Result
     let spaces = &call.driver.spaces;
     let acquired = spaces.acquire(what, &owner, wanted, || !session.is_closed());
     acquired.await?;
-    if !known.is_holder {
-        call.driver.watch(owner.pid);
-    }
+    // Its connection may have been inherited by a child that outlives it, or not be its own.
+    call.driver.watch(owner.pid);
     Ok(())
 }
 
