@@ -16,6 +16,8 @@ const STEPS: &[&[&str]] = &[
         "warnings",
     ],
     &["doc", "--workspace", "--no-deps", "--quiet"],
+    // The daemons that tests of other packages run: cargo builds them for tests of their own package only.
+    &["build", "--workspace", "--bins", "--quiet"],
     &["test", "--workspace", "--no-fail-fast"],
 ];
 
