@@ -7,7 +7,7 @@ use crate::progress::{Progress, say};
 use anyhow::{Context, Result, ensure};
 use private_instance::{Daemon, Instance, wait_until};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant as Moment};
 use tiny_guest::Guest;
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
     interrupt::clears(instance.folder())?;
     let mut demo = Demo {
         daemon: instance.daemon("virtqemud"),
+        home: instance.folder().to_owned(),
     };
     say(&format!(
         "* Starting a private instance: FERROVIRT_ROOT={} virtqemud",
@@ -105,6 +106,8 @@ fn domain(guest: &Guest, folder: &Path) -> Result<String> {
 /// The daemon, and what stock virsh asks of it.
 struct Demo {
     daemon: Daemon,
+    /// Where virsh keeps what it keeps, and what marks it as the instance's, which it then ends with.
+    home: PathBuf,
 }
 
 impl Demo {
@@ -113,6 +116,7 @@ impl Demo {
         command
             .args(["-q", "-c", &self.daemon.uri()])
             .args(arguments)
+            .env("HOME", &self.home)
             .env("LC_ALL", "C");
         command
     }
