@@ -137,7 +137,8 @@ async fn is_open(live: &Live) -> Result<bool> {
         return Ok(true);
     }
     let all = live
-        .monitor()?
+        .reached()
+        .await?
         .query_chardev(COMMAND_WAIT)
         .await
         .map_err(monitor_error)?;

@@ -3,10 +3,18 @@
 use super::{Live, Process};
 use crate::leases::Leases;
 use crate::lifecycle::Resources;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use qmp::{Events, Monitor};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::SetOnce;
+use tokio::time::Instant;
+
+/// How long the monitor of a guest that was just adopted is waited for by those who need it; one that works answers in
+/// milliseconds.
+pub(crate) const ADOPTION_WAIT: Duration = Duration::from_secs(10);
 
 /// A running guest.
 pub(crate) struct Guest {
@@ -26,8 +34,9 @@ pub(crate) struct Guest {
 
 /// How far the way to a monitor has come.
 pub(crate) enum Link {
-    /// An adopted guest that has not answered yet. The lock is never taken: it only makes the future shareable.
-    Connecting(Mutex<BoxFuture<'static, qmp::Result<(Monitor, Events)>>>),
+    /// An adopted guest that has not answered yet, and until when jobs wait for that. The lock is never taken: it only
+    /// makes the future shareable.
+    Connecting(Mutex<BoxFuture<'static, qmp::Result<(Monitor, Events)>>>, Instant),
     /// What its monitor says unasked.
     Open(Events),
     /// It is gone: what is left is the end of the process.
@@ -53,7 +62,24 @@ impl std::fmt::Debug for Guest {
     }
 }
 
+impl Link {
+    /// The way to an adopted guest's monitor.
+    pub(crate) fn connecting(
+        attempt: impl Future<Output = qmp::Result<(Monitor, Events)>> + Send + 'static,
+    ) -> Self {
+        Self::Connecting(attempt.boxed().into(), Instant::now() + ADOPTION_WAIT)
+    }
+}
+
 impl Guest {
+    /// Until when jobs wait, if they do: a call that comes right after the daemon's start would else fail for nothing.
+    pub(crate) fn jobs_wait_until(&self) -> Option<Instant> {
+        match self.link {
+            Link::Connecting(_, until) => Some(until),
+            _ => None,
+        }
+    }
+
     /// The next thing to hear. Cancel safe.
     pub(crate) async fn next_notice(&mut self) -> Notice {
         let process = Arc::clone(&self.live.process);
@@ -66,7 +92,7 @@ impl Guest {
     }
 
     /// The monitor's place for those who read figures.
-    pub(crate) fn monitor_slot(&self) -> &Arc<OnceLock<Monitor>> {
+    pub(crate) fn monitor_slot(&self) -> &Arc<SetOnce<Monitor>> {
         &self.live.monitor_slot
     }
 
@@ -85,7 +111,7 @@ async fn next_word(link: &mut Link) -> Notice {
             *link = Link::Lost;
             Notice::Lost
         }
-        Link::Connecting(attempt) => match attempt.get_mut().await {
+        Link::Connecting(attempt, _) => match attempt.get_mut().await {
             Ok((monitor, events)) => {
                 *link = Link::Open(events);
                 Notice::Connected(monitor)

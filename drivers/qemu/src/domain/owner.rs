@@ -1,8 +1,10 @@
 //! The one task that changes a domain.
 
+use super::queue::Job;
 use super::{Domain, Guest, State};
 use crate::Driver;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Who changes a domain: holds what only the owner may touch.
 ///
@@ -40,11 +42,12 @@ impl Owner {
         loop {
             let domain = Arc::clone(&self.domain);
             if let Some(guest) = self.guest.as_mut() {
+                let until = guest.jobs_wait_until();
                 tokio::select! {
                     // What QEMU said comes before the next change: that change may depend on it.
                     biased;
                     notice = guest.next_notice() => self.on_notice(notice).await,
-                    job = domain.queue.next() => job(&mut self).await,
+                    job = next_job(&domain, until) => job(&mut self).await,
                 }
             } else if let Some(job) = domain.queue.try_next() {
                 job(&mut self).await;
@@ -61,4 +64,12 @@ impl Owner {
         change(&mut state);
         self.domain.publish(state);
     }
+}
+
+/// The next job, not before its time. Cancel safe.
+async fn next_job(domain: &Domain, not_before: Option<Instant>) -> Job {
+    if let Some(time) = not_before {
+        tokio::time::sleep_until(time).await;
+    }
+    domain.queue.next().await
 }

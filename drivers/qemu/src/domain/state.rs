@@ -3,6 +3,7 @@
 //! A [`State`] never changes; the owner publishes a new one. A shut-off domain is its definition's text and a
 //! [`Summary`]: a host may have ten thousand of them, so nothing that can be parsed again is kept.
 
+use super::guest::ADOPTION_WAIT;
 use super::{Names, Process, RunState, Sample};
 use crate::agent::Channel;
 use crate::images::DiskFigures;
@@ -11,7 +12,8 @@ use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::lifecycle::LifecycleAction;
 use qmp::Monitor;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use tokio::sync::SetOnce;
 
 /// One published state.
 #[derive(Debug, Clone)]
@@ -109,7 +111,7 @@ pub(crate) struct Live {
     /// The QEMU process.
     pub process: Arc<Process>,
     /// Its monitor, once it has answered; of an adopted guest that may be never.
-    pub monitor_slot: Arc<OnceLock<Monitor>>,
+    pub monitor_slot: Arc<SetOnce<Monitor>>,
     /// Where its monitor listens.
     pub monitor_path: PathBuf,
     /// Where its guest agent is reached, when the document has such a channel.
@@ -182,7 +184,18 @@ impl Summary {
 }
 
 impl Live {
-    /// Its monitor, for calls that need no owner: figures.
+    /// Its monitor, for calls that need no owner. That of a guest which this daemon has only just found is waited for.
+    ///
+    /// # Errors
+    /// [`Code::OperationTimeout`] when its QEMU does not answer within [`ADOPTION_WAIT`].
+    pub(crate) async fn reached(&self) -> Result<&Monitor> {
+        match tokio::time::timeout(ADOPTION_WAIT, self.monitor_slot.wait()).await {
+            Ok(monitor) => Ok(monitor),
+            Err(_) => self.monitor(),
+        }
+    }
+
+    /// Its monitor as far as it is there: for jobs, which begin when it is reached, and for figures.
     ///
     /// # Errors
     /// [`Code::OperationTimeout`] when an adopted guest's QEMU has not answered yet.

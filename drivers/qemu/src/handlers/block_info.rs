@@ -42,7 +42,7 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
     let sizes = match (state.live.as_ref(), path) {
         (Some(live), path) => {
             // What QEMU says of the guest's size goes before what the file says.
-            let nodes = live.monitor()?.query_named_block_nodes(COMMAND_WAIT);
+            let nodes = live.reached().await?.query_named_block_nodes(COMMAND_WAIT);
             let nodes = nodes.await.map_err(monitor_error)?;
             let image = |kind: &str| {
                 let name = format!("libvirt-{}-{kind}", index(disk)?);

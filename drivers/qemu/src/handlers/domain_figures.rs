@@ -31,7 +31,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
 async fn fresh(call: &Call, dom: &remote::Domain, ask: Ask) -> Result<(Arc<State>, Arc<Live>)> {
     let state = call.driver.domains.find(dom)?.state();
     let live = Arc::clone(state.running()?);
-    live.monitor()?;
+    live.reached().await?;
     live.refresh(ask).await.map_err(crate::lifecycle::monitor_error)?;
     Ok((state, live))
 }

@@ -79,7 +79,7 @@ fn server(call: &Call, dom: &remote::Domain, index: u32) -> Result<(Arc<Live>, &
 }
 
 async fn hand_over(live: &Live, protocol: &str, socket: OwnedFd, given: u32) -> Result<()> {
-    let monitor = live.monitor()?;
+    let monitor = live.reached().await?;
     let name = format!("graphics-{}", uuid::Uuid::new_v4());
     monitor
         .getfd(&name, socket, COMMAND_WAIT)

@@ -19,7 +19,8 @@ async fn inject_nmi(call: Call, args: remote::DomainInjectNmiArgs) -> Result<()>
     let state = call.driver.domains.find(&args.dom)?.state();
     state
         .running()?
-        .monitor()?
+        .reached()
+        .await?
         .inject_nmi(COMMAND_WAIT)
         .await
         .map_err(monitor_error)
@@ -36,7 +37,8 @@ async fn send_key(call: Call, args: remote::DomainSendKeyArgs) -> Result<()> {
     let hold = (args.holdtime != 0).then_some(args.holdtime);
     state
         .running()?
-        .monitor()?
+        .reached()
+        .await?
         .send_key(&keys, hold, COMMAND_WAIT)
         .await
         .map_err(monitor_error)

@@ -28,7 +28,7 @@ async fn monitor_command(
     const HMP: u32 = 1;
     flags::check("virDomainQemuMonitorCommand", args.flags, HMP)?;
     let state = call.driver.domains.find(&args.dom)?.state();
-    let monitor = state.running()?.monitor()?;
+    let monitor = state.running()?.reached().await?;
     let result = if args.flags & HMP != 0 {
         monitor.human(&args.cmd, COMMAND_WAIT).await
     } else {
@@ -69,7 +69,8 @@ async fn monitor_command_with_files(
     let command: Command =
         serde_json::from_str(&args.cmd).map_err(|err| invalid(format!("not a monitor command: {err}")))?;
     let outcome: qmp::Result<serde_json::Value> = live
-        .monitor()?
+        .reached()
+        .await?
         .execute_with_fd(&command.execute, command.arguments, fd, COMMAND_WAIT)
         .await;
     let reply = match outcome {

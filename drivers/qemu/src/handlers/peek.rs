@@ -53,7 +53,8 @@ async fn memory(call: Call, args: remote::DomainMemoryPeekArgs) -> Result<remote
     let file = live.scratch_file("peek");
     let arguments = json!({ "val": args.offset, "size": args.size, "filename": file.display().to_string() });
     let saved = live
-        .monitor()?
+        .reached()
+        .await?
         .execute::<IgnoredAny>(command, arguments, COMMAND_WAIT)
         .await;
     let read = call

@@ -46,7 +46,8 @@ async fn screenshot(call: Call, args: remote::DomainScreenshotArgs) -> Result<re
     let name = file.display().to_string();
     let device = (model.devices.videos.len() > 1 || head > 0).then_some((alias.as_str(), head));
     let taken = live
-        .monitor()?
+        .reached()
+        .await?
         .screendump(&name, device, png.then_some("png"), COMMAND_WAIT)
         .await
         .map_err(monitor_error);

@@ -219,7 +219,8 @@ async fn iothread_info(
     if impact.live {
         let live = state.running()?;
         let threads = live
-            .monitor()?
+            .reached()
+            .await?
             .query_iothreads(COMMAND_WAIT)
             .await
             .map_err(monitor_error)?;

@@ -14,13 +14,13 @@ use crate::events::{Event, Lifecycle, Resumed, Stopped, Suspended};
 use crate::leases::Leases;
 use arc_swap::ArcSwap;
 use error::Result;
-use futures_util::FutureExt;
 use qmp::{Monitor, Options};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::SetOnce;
 use uuid::Uuid;
 use xml::YesNo;
 
@@ -149,7 +149,7 @@ impl Driver {
             document: Document::of(&status.domain),
             origin: Document::of(&status.origin.domain),
             process: Arc::new(process),
-            monitor_slot: Arc::new(OnceLock::new()),
+            monitor_slot: Arc::new(SetOnce::new()),
             agent: provide::agent_path(&status.domain).map(crate::agent::Channel::new),
             actions: Actions::of(&status.domain),
             names: Arc::new(Names::of(&status.domain)),
@@ -159,7 +159,7 @@ impl Driver {
         let connect = connect(monitor_path, format!("domain {name}"));
         let guest = Guest {
             live: Arc::clone(&live),
-            link: Link::Connecting(connect.boxed().into()),
+            link: Link::connecting(connect),
             resources,
             leases: status
                 .lock

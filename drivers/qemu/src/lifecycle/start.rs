@@ -28,8 +28,9 @@ use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use qmp::Monitor;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::SetOnce;
 
 /// How long QEMU may take from its start until its monitor answers: firmware, memory and disks are set up meanwhile.
 const STARTUP_WAIT: Duration = Duration::from_secs(60);
@@ -322,7 +323,7 @@ impl Owner {
             document,
             origin,
             process: Arc::clone(&process),
-            monitor_slot: Arc::new(OnceLock::from(monitor)),
+            monitor_slot: Arc::new(SetOnce::new_with(Some(monitor))),
             monitor_path,
             agent: provide::agent_path(&model).map(crate::agent::Channel::new),
             actions: Actions::of(&model),
