@@ -92,7 +92,11 @@ fn passt_of_a_guest_that_ended_unseen_has_ended_too() {
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     instance.restart();
-    assert_eq!(instance.virsh(&["list", "--all", "--name"]).trim(), "");
+    // It may still be ending when it is found.
+    wait_for("the guest to go", || {
+        let names = instance.virsh(&["list", "--all", "--name"]);
+        names.trim().is_empty().then_some(())
+    });
     wait_for("passt to go", || instance.left_overs().is_empty().then_some(()));
 }
 
