@@ -18,4 +18,5 @@ mod reader;
 mod rotating;
 mod sink;
 
+pub use config::LogConfig;
 pub use driver::Driver;

@@ -114,6 +114,11 @@ impl FromValue for FirmwareVariables {
         let given = OneOrMore::from_value(value)?.0;
         given.iter().map(pair).collect::<Result<_, String>>().map(Self)
     }
+
+    fn written(&self) -> Option<String> {
+        let pair = |pair: &Variables| format!("{}:{}", pair.code, pair.template);
+        OneOrMore(self.0.iter().map(pair).collect()).written()
+    }
 }
 
 /// Who writes guests' output into its files.
@@ -153,6 +158,14 @@ impl FromValue for LockManager {
             other => Err(format!("\"lockd\" or \"nop\" is wanted, not '{other}'")),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        let name = match self {
+            Self::Nop => "nop",
+            Self::Lockd => "lockd",
+        };
+        name.to_owned().written()
+    }
 }
 
 macro_rules! only {
@@ -169,6 +182,11 @@ macro_rules! only {
                     None => Ok(Self),
                     Some(word) => Err(format!("\"{word}\" is not built into this version; {}", $reason)),
                 }
+            }
+
+            fn written(&self) -> Option<String> {
+                let allowed: &[&str] = &$list;
+                OneOrMore(allowed.iter().map(ToString::to_string).collect()).written()
             }
         }
     )*};
@@ -193,6 +211,10 @@ macro_rules! off {
                     false => Ok(Self),
                     true => Err(format!("it is not built into this version; set 0, and {}", $instead)),
                 }
+            }
+
+            fn written(&self) -> Option<String> {
+                false.written()
             }
         }
     )*};

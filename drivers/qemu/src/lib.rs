@@ -24,4 +24,5 @@ mod registry;
 mod stats;
 
 pub use driver::Driver;
+pub use leases::config::LockdConfig;
 pub use leases::launcher::become_guest;

@@ -99,6 +99,10 @@ impl FromValue for Auth {
             other => Err(format!("'{other}' is no authentication scheme")),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some("\"none\"".to_owned())
+    }
 }
 
 /// No access control beside the sockets'.
@@ -119,6 +123,10 @@ impl FromValue for AccessDrivers {
             )),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some("[]".to_owned())
+    }
 }
 
 /// No auditing.
@@ -132,6 +140,10 @@ impl FromValue for Audit {
             1 | 2 => Err("auditing is not built into this version; set 0 to run without it".to_owned()),
             _ => Err("0 is wanted".to_owned()),
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some("0".to_owned())
     }
 }
 
@@ -168,6 +180,14 @@ impl FromValue for HostUuidSource {
             "machine-id" => Ok(Self::MachineId),
             other => Err(format!("\"smbios\" or \"machine-id\" is wanted, not '{other}'")),
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        let name = match self {
+            Self::Smbios => "smbios",
+            Self::MachineId => "machine-id",
+        };
+        name.to_owned().written()
     }
 }
 

@@ -58,6 +58,10 @@ impl FromValue for Port {
             .map(Self)
             .ok_or_else(|| format!("a port's number from 1 to 65535 is wanted, not '{text}'"))
     }
+
+    fn written(&self) -> Option<String> {
+        self.0.to_string().written()
+    }
 }
 
 /// How clients from a network prove who they are.
@@ -75,6 +79,10 @@ impl FromValue for NetworkAuth {
             "polkit" => Err("polkit knows nobody beyond this host".to_owned()),
             other => Err(format!("'{other}' is no authentication scheme")),
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some("\"none\"".to_owned())
     }
 }
 

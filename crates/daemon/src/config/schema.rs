@@ -31,6 +31,9 @@ pub trait Schema: Default {
     /// # Errors
     /// What the key wants instead.
     fn set(&mut self, entry: Entry) -> Result<Read, String>;
+
+    /// Each key with its value as a file writes it; `None` where it is unset.
+    fn written(&self) -> Vec<(&'static Key, Option<String>)>;
 }
 
 /// Whether a table has a key.
@@ -244,6 +247,11 @@ macro_rules! __config_schema {
                 }
                 Ok($crate::config::Read::Known)
             }
+
+            fn written(&self) -> Vec<(&'static $crate::config::Key, Option<String>)> {
+                let values = [$($crate::config::FromValue::written(&self.$key)),*];
+                Self::KEYS.iter().zip(values).collect()
+            }
         }
     };
 }
@@ -292,6 +300,20 @@ mod tests {
             ["x:3: foreign: has no effect here; it belongs into other.conf"]
         );
         assert_eq!(Sample::KEYS[0].doc, [" A number."]);
+        let written = loaded.values.written();
+        let written: Vec<_> = written
+            .iter()
+            .map(|(key, value)| (key.name, value.as_deref().unwrap()))
+            .collect();
+        assert_eq!(
+            written,
+            [
+                ("number", "7"),
+                ("switch", "1"),
+                ("bits", "\"0700\""),
+                ("names", "[ \"a\" ]")
+            ]
+        );
     }
 
     #[test]

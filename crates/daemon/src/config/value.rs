@@ -9,6 +9,24 @@ pub trait FromValue: Sized {
     /// # Errors
     /// What the key wants instead, in words.
     fn from_value(value: Value) -> Result<Self, String>;
+
+    /// The value as a file writes it, for files that show defaults; `None` where there is nothing to write.
+    fn written(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A string as a file writes it.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+    match quoted.as_slice() {
+        [] => "[]".to_owned(),
+        some => format!("[ {} ]", some.join(", ")),
+    }
 }
 
 /// Permission bits, written as a string of octal digits: `"0770"`.
@@ -36,6 +54,10 @@ macro_rules! integers {
                     format!("an integer from {} to {} is wanted", <$type>::MIN, <$type>::MAX)
                 })
             }
+
+            fn written(&self) -> Option<String> {
+                Some(self.to_string())
+            }
         }
     )*};
 }
@@ -51,6 +73,10 @@ impl FromValue for bool {
             other => wanted("0 or 1", &other),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some(u8::from(*self).to_string())
+    }
 }
 
 impl FromValue for String {
@@ -60,6 +86,10 @@ impl FromValue for String {
             other => wanted("a string", &other),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some(quoted(self))
+    }
 }
 
 impl FromValue for Vec<String> {
@@ -68,6 +98,10 @@ impl FromValue for Vec<String> {
             Value::List(values) => values.into_iter().map(String::from_value).collect(),
             other => wanted("a list of strings", &other),
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(list(self))
     }
 }
 
@@ -79,12 +113,20 @@ impl FromValue for OneOrMore {
             other => wanted("a string or a list of strings", &other),
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some(list(&self.0))
+    }
 }
 
 /// A key without a default: `None` unless it is set.
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: Value) -> Result<Self, String> {
         T::from_value(value).map(Some)
+    }
+
+    fn written(&self) -> Option<String> {
+        self.as_ref().and_then(T::written)
     }
 }
 
@@ -97,5 +139,9 @@ impl FromValue for Octal {
             .filter(|mode| digits && *mode <= 0o777)
             .map(Self)
             .ok_or_else(|| format!("'{text}' are no permission bits; \"0770\" would be"))
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(format!("\"{:04o}\"", self.0))
     }
 }

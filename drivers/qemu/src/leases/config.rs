@@ -4,7 +4,7 @@ use daemon::config::{FromValue, Value, schema};
 
 schema! {
     /// The configuration of leases.
-    pub(crate) struct LockdConfig {
+    pub struct LockdConfig {
         /// Whether every disk that a guest may write to is leased.
         auto_disk_leases: bool = true,
         /// Whether a guest with such disks must name leases of its own; unless set, where disks are not leased by
@@ -31,7 +31,7 @@ impl LockdConfig {
 
 /// What cannot be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotBuilt;
+pub struct NotBuilt;
 
 impl FromValue for NotBuilt {
     fn from_value(_: Value) -> Result<Self, String> {

@@ -7,7 +7,7 @@
 //! As with libvirt a paused guest holds nothing. Leases are acquired before QEMU opens a disk, by the process that
 //! becomes QEMU ([`launcher`]): virtlockd knows a guest by the process at the other end of its connection.
 
-mod config;
+pub(crate) mod config;
 pub(crate) mod launcher;
 mod lockd;
 
