@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod demo;
+mod install;
 mod packages;
 mod progress;
 
@@ -34,6 +35,8 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Puts programs, systemd's units, users, folders and configuration files where a host has them.
+    Install(install::Install),
     /// Installs what is missing, checks the form of the code and runs every test.
     Test {
         /// Install missing Debian packages without asking, as with CI=true.
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
             packages::install_missing(packages::DEMO, yes)?;
             demo::run()
         }
+        Task::Install(install) => install::run(&install),
         Task::Test { yes } => {
             packages::install_missing(packages::TESTS, yes)?;
             check::run()

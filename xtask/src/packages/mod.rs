@@ -4,7 +4,7 @@ mod root;
 
 use crate::progress::say;
 use anyhow::{Context, Result, bail, ensure};
-use root::Root;
+pub(crate) use root::Root;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::Command;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 /// How this process can have something done as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub(crate) enum Root {
     /// It is root.
     Is,
     /// By sudo.
@@ -16,7 +16,7 @@ pub(super) enum Root {
 
 impl Root {
     /// None if it cannot.
-    pub(super) fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         if rustix::process::geteuid().is_root() {
             return Some(Self::Is);
         }
@@ -24,7 +24,7 @@ impl Root {
     }
 
     /// Has sudo ask for a password now, where it is seen, if it wants one.
-    pub(super) fn unlock(self) -> Result<()> {
+    pub(crate) fn unlock(self) -> Result<()> {
         if self == Self::Asks {
             say("* Asking sudo for root's power");
             let status = sudo().arg("--validate").status().context("cannot run sudo")?;
@@ -50,7 +50,7 @@ impl Root {
     }
 
     /// Runs a program as root to its end.
-    pub(super) fn run(self, program: &str, arguments: &[&str]) -> Result<()> {
+    pub(crate) fn run(self, program: &str, arguments: &[&str]) -> Result<()> {
         let status = self.command(program).args(arguments).status();
         let status = status.with_context(|| format!("cannot run {program} as root"))?;
         ensure!(status.success(), "`{program} {}` failed", arguments.join(" "));
