@@ -38,6 +38,7 @@ pub(crate) const TESTS: Needs = Needs {
         ("/usr/share/libvirt/schemas/domain.rng", "libvirt-common"),
         ("/usr/share/libvirt/cpu_map/index.xml", "libvirt-common"),
         ("systemd-socket-activate", "systemd"),
+        ("/bin/kill", "procps"),
         ("qemu-system-x86_64", "qemu-system-x86"),
         ("xmllint", "libxml2-utils"),
         ("qemu-img", "qemu-utils"),
