@@ -44,10 +44,10 @@ fn defaults<D: Daemon>() -> DaemonConfig {
 
 /// Every file: its name, what it is about, its keys.
 fn files() -> Vec<(&'static str, &'static str, Keys)> {
-    let sockets = "Where systemd opens the sockets, their units say who may use them, and the keys that begin with\n\
-                   # \"unix_sock\" mean nothing.";
+    let sockets = "Where systemd opens the sockets, their units say who may use them: \"unix_sock...\" and\n\
+                   # \"..._queued_clients\" then mean nothing.";
     let network = "Where systemd opens the sockets, their units say where they listen and who may use them: \"unix_sock...\",\n\
-                   # \"listen...\" and the ports then mean nothing. \"auth_tcp\" has to be set for plain TCP all the same.";
+                   # \"..._queued_clients\", \"listen...\" and the ports then mean nothing. \"auth_tcp\" has to be set for plain TCP all the same.";
     vec![
         (
             "virtqemud.conf",

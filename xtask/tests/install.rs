@@ -11,6 +11,7 @@
 use private_instance::Instance;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -74,17 +75,25 @@ impl Installed {
     }
 }
 
+/// Installs everything with programs that do nothing; tells what was said.
 fn install(destdir: &Path, arguments: &[&str]) -> String {
+    let stubs = tempfile::tempdir().unwrap();
+    for program in programs() {
+        fs::write(stubs.path().join(program), "#!/bin/true\n").unwrap();
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["install", "--destdir"])
         .arg(destdir)
         .arg("--from")
-        .arg(built())
+        .arg(stubs.path())
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "is everything built? {said}");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -99,10 +108,21 @@ fn programs() -> BTreeSet<String> {
 
 /// The daemons among them.
 fn daemons() -> Vec<String> {
-    let daemons = programs()
+    programs()
         .into_iter()
-        .filter(|name| name.ends_with('d') && name != "virt-ssh-helper");
-    daemons.collect()
+        .filter(|name| name.ends_with('d'))
+        .collect()
+}
+
+/// The real daemon in an instance of its own.
+fn real(daemon: &str) -> (Instance, private_instance::Daemon) {
+    assert!(
+        built().join(daemon).exists(),
+        "{daemon} is not built: run cargo build --workspace"
+    );
+    let instance = Instance::below(Path::new("/tmp"), built()).unwrap();
+    let daemon = instance.daemon(daemon);
+    (instance, daemon)
 }
 
 /// The values of a key in a unit.
@@ -184,23 +204,29 @@ fn every_program_is_installed_and_every_daemon_has_its_units() {
     }
 }
 
+/// The socket units of a daemon: their names and addresses.
+fn sockets<'u>(units: &'u [(String, String)], daemon: &str) -> Vec<(&'u str, &'u str)> {
+    let service = format!("{daemon}.service");
+    let sockets = units
+        .iter()
+        .filter(|(name, unit)| name.ends_with(".socket") && values(unit, "Service") == [service.as_str()]);
+    sockets
+        .map(|(name, unit)| (name.as_str(), values(unit, "ListenStream")[0]))
+        .collect()
+}
+
 #[test]
 fn sockets_are_where_the_daemons_have_them() {
-    let installed = Installed::with(&[]);
-    let units = installed.units();
+    let units = Installed::with(&[]).units();
     let is_root = rustix::process::geteuid().is_root();
     for daemon in daemons() {
-        let sockets = units.iter().filter(|(name, unit)| {
-            name.ends_with(".socket") && values(unit, "Service") == [format!("{daemon}.service")]
-        });
-        let addresses = sockets.flat_map(|(_, unit)| values(unit, "ListenStream"));
+        let addresses = sockets(&units, &daemon).into_iter().map(|(_, address)| address);
         let (mut files, ports): (BTreeSet<_>, BTreeSet<_>) =
             addresses.partition(|address| address.starts_with('/'));
         if !is_root {
             files.retain(|path| !path.ends_with("-ro"));
         }
-        let instance = Instance::below(Path::new("/tmp"), &installed.path("/usr/sbin")).unwrap();
-        let mut process = instance.daemon(&daemon);
+        let (instance, mut process) = real(&daemon);
         process.start().unwrap();
         private_instance::wait_until(&format!("{files:?}"), PAUSE, || {
             Ok(files
@@ -222,6 +248,38 @@ fn sockets_are_where_the_daemons_have_them() {
             _ => vec![],
         };
         assert_eq!(ports.into_iter().collect::<Vec<_>>(), expected, "{daemon}");
+        process.stop().unwrap();
+    }
+}
+
+#[test]
+fn daemons_know_their_sockets_by_the_names_of_their_units() {
+    let units = Installed::with(&[]).units();
+    for daemon in daemons() {
+        let sockets = sockets(&units, &daemon).into_iter();
+        let names: Vec<_> = sockets
+            .filter(|(_, address)| address.starts_with('/'))
+            .map(|(name, _)| name)
+            .collect();
+        let (instance, process) = real(&daemon);
+        // Places that say nothing.
+        let place = |index: usize| instance.folder().join(index.to_string());
+        let mut activation = vec![
+            "systemd-socket-activate".to_owned(),
+            format!("--setenv=FERROVIRT_ROOT={}", instance.path("/").display()),
+            format!("--fdname={}", names.join(":")),
+        ];
+        activation.extend((0..names.len()).map(|index| format!("--listen={}", place(index).display())));
+        let mut process = process.with(["--verbose"]).under(activation);
+        process.spawn().unwrap();
+        let client = private_instance::wait_until(&daemon, PAUSE, || Ok(UnixStream::connect(place(0)).ok()));
+        private_instance::wait_until(&format!("{daemon} to serve {names:?}"), PAUSE, || {
+            let said = process.said();
+            assert!(!said.contains("activated socket"), "{said}");
+            Ok(said.contains("clients are served").then_some(()))
+        })
+        .unwrap();
+        drop(client.unwrap());
         process.stop().unwrap();
     }
 }
