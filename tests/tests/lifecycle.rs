@@ -167,3 +167,23 @@ fn ways_to_start_and_to_end() {
             .contains("failed to get domain")
     );
 }
+
+/// A card of no model is one for a conventional bus: on q35 its bridge sits in a port, which has to be there before.
+#[test]
+fn old_devices_sit_behind_a_bridge_on_q35() {
+    let instance = Instance::start();
+    let document = idle_domain("old")
+        .replace("machine='pc'", "machine='q35'")
+        .replace(
+            "<serial",
+            "<interface type='user'/><sound model='es1370'/><serial",
+        );
+    instance.define("old", &document);
+    instance.virsh(&["start", "old", "--paused"]);
+    let tree = instance.virsh(&["qemu-monitor-command", "old", "--hmp", "info qtree"]);
+    assert!(
+        tree.contains("dev: rtl8139") && tree.contains("dev: ES1370"),
+        "{tree}"
+    );
+    instance.virsh(&["destroy", "old"]);
+}

@@ -203,7 +203,14 @@ fn grow(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<(
         }
         return Ok(());
     }
+    let own_ports = buses.has_ports();
+    let mut added = false;
     if conventional > 0 && !buses.has_conventional() {
+        // The bridge sits in a port, and QEMU makes buses in the order of their numbers.
+        if buses.free_ports() == 0 {
+            add(devices, buses, PciModel::PcieRootPort)?;
+            added = true;
+        }
         add(devices, buses, PciModel::PcieToPciBridge)?;
         express += 1;
     }
@@ -211,8 +218,6 @@ fn grow(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<(
         add(devices, buses, PciModel::PciBridge)?;
         conventional += 1;
     }
-    let own_ports = buses.has_ports();
-    let mut added = false;
     while buses.free_ports() < express {
         add(devices, buses, PciModel::PcieRootPort)?;
         added = true;
