@@ -89,7 +89,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
     /// Whether it has the feature of that number (`connect_supports_feature`); the connection's own are answered
     /// before it is asked.
-    fn supports_feature(&self, feature: i32) -> bool;
+    fn supports_feature(&self, _feature: i32) -> bool {
+        false
+    }
 
     /// Whether something runs that needs the daemon: then it does not end for want of clients.
     fn busy(&self) -> bool;

@@ -1,5 +1,6 @@
 //! How many packets a tap gathers before it hands them on (`linux/ethtool.h`).
 
+use crate::tap::{NAME_SIZE, device_name};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::ffi::c_void;
@@ -12,9 +13,6 @@ const SIOCETHTOOL: Opcode = 0x8946;
 /// `ETHTOOL_GCOALESCE`, `ETHTOOL_SCOALESCE`
 const GET: u32 = 0x0e;
 const SET: u32 = 0x0f;
-
-/// The kernel's limit on a device's name, with the zero at its end.
-const NAME_SIZE: usize = 16;
 
 /// `struct ethtool_coalesce`: the command, the time, the number of received packets, and what taps do not have.
 #[repr(C)]
@@ -85,18 +83,11 @@ pub fn set_coalesced_frames(name: &str, frames: u32) -> io::Result<u32> {
 }
 
 fn exchange(socket: &OwnedFd, name: &str, data: &mut Coalesce) -> io::Result<()> {
-    let mut request = Request {
-        name: [0; NAME_SIZE],
+    let request = Request {
+        name: device_name(name)?,
         data: std::ptr::null_mut(),
         rest: [0; 16],
     };
-    // One byte is left for the zero.
-    let room = request
-        .name
-        .get_mut(..name.len())
-        .filter(|room| room.len() < NAME_SIZE);
-    room.ok_or(io::ErrorKind::InvalidFilename)?
-        .copy_from_slice(name.as_bytes());
     // SAFETY: `Exchange` says what it is.
     #[expect(unsafe_code, reason = "there is no safe call for this ioctl")]
     unsafe { ioctl(socket, Exchange { request, data }) }?;

@@ -17,7 +17,7 @@ use std::path::Path;
 const DEVICE: &str = "/dev/net/tun";
 
 /// The kernel's limit on a device's name, with the zero at its end.
-const NAME_SIZE: usize = 16;
+pub(super) const NAME_SIZE: usize = 16;
 
 /// `IFF_TAP`, `IFF_NO_PI`, `IFF_MULTI_QUEUE`, `IFF_VNET_HDR` of `linux/if_tun.h`.
 const IFF_TAP: i16 = 0x0002;
@@ -71,21 +71,23 @@ pub(super) fn flags(queues: usize, virtio: bool) -> i16 {
     flags
 }
 
+/// A device's name as the kernel takes it: one byte is left for the zero.
+pub(super) fn device_name(name: &str) -> io::Result<[u8; NAME_SIZE]> {
+    let mut bytes = [0; NAME_SIZE];
+    let room = bytes.get_mut(..name.len()).filter(|room| room.len() < NAME_SIZE);
+    room.ok_or(io::ErrorKind::InvalidFilename)?
+        .copy_from_slice(name.as_bytes());
+    Ok(bytes)
+}
+
 /// Gives a queue its flags and the device of that name, and tells the name that the kernel gave; a macvtap's queue has
 /// its device and takes no name.
 pub(super) fn bind(queue: &OwnedFd, name: &str, flags: i16) -> io::Result<String> {
-    let mut request = Request {
-        name: [0; NAME_SIZE],
+    let request = Request {
+        name: device_name(name)?,
         flags,
         rest: [0; 22],
     };
-    // One byte is left for the zero.
-    let room = request
-        .name
-        .get_mut(..name.len())
-        .filter(|room| room.len() < NAME_SIZE);
-    room.ok_or(io::ErrorKind::InvalidFilename)?
-        .copy_from_slice(name.as_bytes());
     // SAFETY: `SetInterface` says what it is.
     #[expect(unsafe_code, reason = "there is no safe call for this ioctl")]
     let made = unsafe { rustix::ioctl::ioctl(queue, SetInterface(request)) }?;

@@ -127,10 +127,6 @@ impl daemon::Driver for Driver {
         handlers::routes(routes);
     }
 
-    fn supports_feature(&self, _: i32) -> bool {
-        false
-    }
-
     fn busy(&self) -> bool {
         self.spaces.any()
     }

@@ -119,10 +119,6 @@ impl daemon::Driver for Driver {
         handlers::routes(routes);
     }
 
-    fn supports_feature(&self, _: i32) -> bool {
-        false
-    }
-
     fn busy(&self) -> bool {
         self.logs.any()
     }

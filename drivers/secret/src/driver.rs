@@ -84,10 +84,6 @@ impl daemon::Driver for Driver {
         handlers::routes(routes);
     }
 
-    fn supports_feature(&self, _: i32) -> bool {
-        false
-    }
-
     /// Ephemeral secrets would be gone with the daemon.
     fn busy(&self) -> bool {
         self.secrets.any_ephemeral()
