@@ -8,7 +8,7 @@ use protocol::qemu::DomainMonitorCommandArgs;
 use protocol::qemu::procedure::DomainMonitorCommand;
 use protocol::remote::procedure as p;
 use protocol::remote::{ConnectListAllDomainsArgs, Domain, DomainCreateXmlArgs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,13 +66,22 @@ fn document(number: u32, emulator: &Path) -> String {
     format!(
         "<domain type='qemu'><name>guest-{number}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>\
          <os><type arch='x86_64' machine='pc'>hvm</type></os><devices><emulator>{}</emulator>\
-         <disk type='file' device='disk'><source file='/nowhere/{number}.img'/><target dev='vda' bus='virtio'/></disk>\
+         <disk type='file' device='disk'><source file='{}'/><target dev='vda' bus='virtio'/></disk>\
          <serial type='pty'/><memballoon model='virtio'/></devices></domain>",
-        emulator.display()
+        emulator.display(),
+        image(number, emulator).display()
     )
 }
 
+/// A guest's disk, beside its QEMU: what it is based on is looked up when it starts.
+fn image(number: u32, emulator: &Path) -> PathBuf {
+    emulator.with_file_name(format!("{number}.img"))
+}
+
 fn create(daemon: &Daemon, emulator: &Path, numbers: std::ops::Range<u32>) -> Result<()> {
+    for number in numbers.clone() {
+        std::fs::File::create(image(number, emulator))?.set_len(1 << 20)?;
+    }
     load::block_on(async {
         let client = Arc::new(load::open(&daemon.socket()).await?);
         let all = numbers.map(|number| DomainCreateXmlArgs {
