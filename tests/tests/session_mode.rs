@@ -21,6 +21,40 @@ fn a_user_runs_guests_of_his_own() {
 }
 
 #[test]
+fn a_user_imports_a_disk_with_virt_install() {
+    let mut user = User::new();
+    user.start("virtqemud");
+    let disk = user.home().join("disk.qcow2");
+    let mut qemu_img = user.command(Path::new("qemu-img"));
+    qemu_img
+        .args(["create", "-q", "-f", "qcow2"])
+        .arg(&disk)
+        .arg("64M");
+    let made = Outcome::of(&mut qemu_img);
+    assert!(made.success, "{}", made.stderr);
+    let mut install = user.command(Path::new("virt-install"));
+    install.args(["--connect", "qemu:///session?mode=direct", "--name", "imported"]);
+    install.args([
+        "--memory",
+        "64",
+        "--vcpus",
+        "1",
+        "--virt-type",
+        "qemu",
+        "--import",
+    ]);
+    install.args(["--osinfo", "generic", "--noautoconsole", "--network", "user"]);
+    let source = format!("type=file,source.file={},driver.type=qcow2", disk.display());
+    let outcome = Outcome::of(install.args(["--graphics", "none", "--disk", &source]));
+    assert!(outcome.success, "{}{}", outcome.stdout, outcome.stderr);
+    let virsh = |arguments: &[&str]| user.virsh("qemu:///session?mode=direct", arguments);
+    assert_eq!(virsh(&["domstate", "imported"]).trim(), "running");
+    assert!(virsh(&["domblklist", "imported"]).contains("disk.qcow2"));
+    virsh(&["destroy", "imported"]);
+    virsh(&["undefine", "imported"]);
+}
+
+#[test]
 fn an_image_that_the_user_may_not_read_is_named() {
     let mut user = User::new();
     user.start("virtqemud");
