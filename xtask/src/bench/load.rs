@@ -24,6 +24,19 @@ const TIMES: usize = 15;
 /// How many calls of a crowd wait for their replies at a time.
 const IN_FLIGHT: usize = 8;
 
+/// Asks for every domain.
+pub(super) const ALL_DOMAINS: ConnectListAllDomainsArgs = ConnectListAllDomainsArgs {
+    need_results: 1,
+    flags: 0,
+};
+
+/// Asks for every figure of every domain.
+pub(super) const ALL_FIGURES: ConnectGetAllDomainStatsArgs = ConnectGetAllDomainStatsArgs {
+    doms: Vec::new(),
+    stats: 0,
+    flags: 0,
+};
+
 /// A client of the daemon behind that socket.
 pub(super) async fn open(socket: &Path) -> Result<Client> {
     let stream = UnixStream::connect(socket).await.context("cannot connect")?;
@@ -84,21 +97,12 @@ async fn timed<P: Procedure>(client: &Client, args: &P::Args, pause: Duration) -
 
 /// Seconds that a list of all domains takes.
 pub(super) async fn list(client: &Client) -> Result<f64> {
-    let all = ConnectListAllDomainsArgs {
-        need_results: 1,
-        flags: 0,
-    };
-    timed::<p::ConnectListAllDomains>(client, &all, Duration::ZERO).await
+    timed::<p::ConnectListAllDomains>(client, &ALL_DOMAINS, Duration::ZERO).await
 }
 
 /// Seconds that the figures of all domains take, with `pause` between two calls.
 pub(super) async fn stats(client: &Client, pause: Duration) -> Result<f64> {
-    let all = ConnectGetAllDomainStatsArgs {
-        doms: Vec::new(),
-        stats: 0,
-        flags: 0,
-    };
-    timed::<p::ConnectGetAllDomainStats>(client, &all, pause).await
+    timed::<p::ConnectGetAllDomainStats>(client, &ALL_FIGURES, pause).await
 }
 
 /// Makes one call for each of `all`, some at a time.
