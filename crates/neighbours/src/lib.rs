@@ -1,22 +1,39 @@
-//! Where the other daemons of an instance are: from a URI to a socket.
+//! The other daemons of an instance: where they are, from a URI to a socket, and which of a client's calls are theirs.
 //!
 //! Nothing is looked at here: a neighbour that is not there is an error of whoever connects to it.
 
+mod bindings;
+mod family;
+mod own;
+mod secrets;
+
+pub use bindings::{create_binding, delete_binding};
+pub use family::{Family, forward};
+pub use own::{connect, connect_to_system};
+pub use secrets::{SecretName, secret_value};
+
 use client::{Uri, open_to_relay, unix_stream};
-use daemon::{Kind, Layout, LayoutError, Mode, socket_name};
+use daemon::{Instance, Kind, Layout, LayoutError, Mode, identity, socket_name};
 use error::{Code, Domain, Error, Result};
-use protocol::remote::ConnectOpenArgs;
+use protocol::remote::{ConnectOpenArgs, ConnectSetIdentityArgs};
+use rpc::Caller;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
 /// The daemon that stands in libvirtd's place, and how the names of its sockets begin.
 const PROXY: (&str, &str) = ("virtproxyd", "libvirt");
 
+/// `VIR_CONNECT_RO`.
+const READ_ONLY: u32 = 1;
+
 /// A daemon, and one of its sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     daemon: &'static str,
     socket: PathBuf,
+    /// Whether it belongs to the same instance.
+    own: bool,
+    read_only: bool,
 }
 
 impl Neighbour {
@@ -38,13 +55,28 @@ impl Neighbour {
         Self::named(daemon, begin, uri, layout, read_only)
     }
 
+    /// The daemon of the same instance that serves a family of calls.
+    pub fn serving(family: Family, layout: &Layout, read_only: bool) -> Self {
+        let kind = if read_only && layout.mode() == Mode::System {
+            Kind::ReadOnly
+        } else {
+            Kind::ReadWrite
+        };
+        Self {
+            daemon: family.daemon(),
+            socket: layout.run_dir().join(socket_name(family.daemon(), kind)),
+            own: true,
+            read_only,
+        }
+    }
+
     fn named(daemon: &'static str, begin: &str, uri: &Uri, layout: &Layout, read_only: bool) -> Result<Self> {
         let mode = if uri.is_session() {
             Mode::Session
         } else {
             Mode::System
         };
-        let (folder, mode) = place(layout, mode)?;
+        let (folder, mode, own) = place(layout, mode)?;
         let kind = if read_only && mode == Mode::System {
             Kind::ReadOnly
         } else {
@@ -53,6 +85,8 @@ impl Neighbour {
         Ok(Self {
             daemon,
             socket: folder.join(socket_name(begin, kind)),
+            own,
+            read_only,
         })
     }
 
@@ -69,32 +103,57 @@ impl Neighbour {
         )
     }
 
-    /// Connects to it and opens the driver, for a client whose packets are passed on from then on; tells also whether it
-    /// knows keepalive.
+    /// Connects to it.
     ///
     /// # Errors
-    /// `VIR_ERR_SYSTEM_ERROR` with socket, daemon and the system's words, or what the daemon answers.
-    pub async fn open(&self, args: &ConnectOpenArgs) -> Result<(UnixStream, bool)> {
-        let mut stream = unix_stream(&self.socket).await.map_err(|failure| {
+    /// `VIR_ERR_SYSTEM_ERROR` with socket, daemon and the system's words.
+    pub async fn connect(&self, instance: &Instance) -> Result<UnixStream> {
+        if let Some(passage) = instance.passage.as_ref().filter(|_| self.own) {
+            return passage.connect(self.daemon, self.read_only).await;
+        }
+        unix_stream(&self.socket).await.map_err(|failure| {
             let detail = format!("{}: {}", failure.detail(), self.advice());
             Error::new(failure.code(), failure.domain(), detail).caused_by(failure)
-        })?;
-        let keepalive = open_to_relay(&mut stream, args).await?;
+        })
+    }
+
+    /// Connects to it and opens the driver of `uri` on behalf of a client whose packets are passed on from then on; tells
+    /// also whether it knows keepalive.
+    ///
+    /// # Errors
+    /// As [`Self::connect`], or what the daemon answers.
+    pub async fn open(
+        &self,
+        instance: &Instance,
+        uri: String,
+        flags: u32,
+        caller: &Caller,
+    ) -> Result<(UnixStream, bool)> {
+        let mut stream = self.connect(instance).await?;
+        let open = ConnectOpenArgs {
+            name: Some(uri),
+            flags: if self.read_only { flags | READ_ONLY } else { flags },
+        };
+        let identity = ConnectSetIdentityArgs {
+            params: identity::params(caller),
+            flags: 0,
+        };
+        let keepalive = open_to_relay(&mut stream, &open, &identity).await?;
         Ok((stream, keepalive))
     }
 }
 
-/// Where sockets lie of daemons that work for the system or for this user, and for whom they do: a private instance has but
-/// one place, whose daemons all have the power of its user.
-fn place(layout: &Layout, mode: Mode) -> Result<(PathBuf, Mode)> {
+/// Where sockets lie of daemons that work for the system or for this user, for whom they do, and whether that is the same
+/// instance: a private one has but one place, whose daemons all have the power of its user.
+fn place(layout: &Layout, mode: Mode) -> Result<(PathBuf, Mode, bool)> {
     if layout.private_root().is_some() || layout.mode() == mode {
-        return Ok((layout.run_dir().to_owned(), layout.mode()));
+        return Ok((layout.run_dir().to_owned(), layout.mode(), true));
     }
     let other = match mode {
         Mode::System => Layout::below(Mode::System, Path::new("/")),
         Mode::Session => Layout::from_environment(Mode::Session, std::env::var_os).map_err(homeless)?,
     };
-    Ok((other.run_dir().to_owned(), mode))
+    Ok((other.run_dir().to_owned(), mode, false))
 }
 
 fn homeless(failure: LayoutError) -> Error {

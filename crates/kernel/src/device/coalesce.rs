@@ -1,6 +1,6 @@
 //! How many packets a tap gathers before it hands them on (`linux/ethtool.h`).
 
-use crate::tap::{NAME_SIZE, device_name};
+use super::tap::{NAME_SIZE, device_name};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::ffi::c_void;

@@ -3,7 +3,7 @@
 //! The kernel names its node `/dev/tapN` after the link's number. Those numbers begin anew in each network name space, and
 //! `/dev` is one for all of them: which node is whose stands in `/sys` alone.
 
-use crate::tap;
+use super::tap;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open, unlink};
 use std::fs;
 use std::io;
