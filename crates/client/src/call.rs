@@ -17,6 +17,7 @@ use protocol::{Procedure, Program};
 use rpc::{Arrived, CloseReason, Inbound, Keepalive, Link, Offered, Packet, Stream, Transport};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use crate::event::{Events, RawEvent, Subscriber, UNREAD, subscription};
 
@@ -295,7 +296,8 @@ impl Replies {
         };
         let result = match header.status {
             Status::Ok => Ok(Reply {
-                body: Bytes::copy_from_slice(body),
+                // It may hold a secret: its memory is overwritten when it is not needed any more.
+                body: Bytes::from_owner(Zeroizing::new(body.to_vec())),
                 fds,
             }),
             Status::Error => match xdr::from_bytes::<net::Error>(body) {

@@ -6,8 +6,10 @@
 
 use error::{Code, Domain, Error, Result};
 use protocol::Procedure;
-use protocol::remote::procedure::{AuthList, AuthPolkit, ConnectOpen, ConnectSupportsFeature};
-use protocol::remote::{AuthType, ConnectOpenArgs, ConnectSupportsFeatureArgs};
+use protocol::remote::procedure::{
+    AuthList, AuthPolkit, ConnectOpen, ConnectSetIdentity, ConnectSupportsFeature,
+};
+use protocol::remote::{AuthType, ConnectOpenArgs, ConnectSetIdentityArgs, ConnectSupportsFeatureArgs};
 use rpc::Keepalive;
 use tokio::net::UnixStream;
 
@@ -64,16 +66,21 @@ impl Client {
     }
 }
 
-/// Authenticates and opens the driver over a connection that is relayed afterwards: what follows the last reply stays
-/// unread. The answer is whether the server knows keepalive, and will ask.
+/// Authenticates and opens the driver over a connection that is relayed afterwards, and tells on whose behalf: what follows
+/// the last reply stays unread. The answer is whether the server knows keepalive, and will ask.
 ///
 /// # Errors
-/// As [`Client::open_driver`].
-pub async fn open_to_relay(stream: &mut UnixStream, args: &ConnectOpenArgs) -> Result<bool> {
+/// As [`Client::open_driver`]; what the server answers to who is told to call.
+pub async fn open_to_relay(
+    stream: &mut UnixStream,
+    args: &ConnectOpenArgs,
+    identity: &ConnectSetIdentityArgs,
+) -> Result<bool> {
     let mut caller = Bare::new(stream);
     authenticate(&mut caller).await?;
     let keepalive = knows_keepalive(&mut caller).await?;
     caller.call::<ConnectOpen>(args).await?;
+    caller.call::<ConnectSetIdentity>(identity).await?;
     Ok(keepalive)
 }
 

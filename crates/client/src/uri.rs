@@ -70,6 +70,11 @@ impl Uri {
         })
     }
 
+    /// The driver that it names: its scheme without the transport.
+    pub fn driver(&self) -> &str {
+        &self.driver
+    }
+
     /// The URI as the driver knows it, without transport and options.
     pub fn of_driver(&self) -> String {
         format!("{}://{}", self.driver, self.path)

@@ -22,6 +22,8 @@ use rpc::{Keepalive, Packet, Router, Session, SessionOptions, Transport, Transpo
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+const ENDS_WITH_SERVER: bool = true;
+
 /// A relay from the transport of a client to `far`.
 fn relay(near: Transport, far: UnixStream) -> Arc<Session> {
     let (session, task) = serve(

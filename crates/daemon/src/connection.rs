@@ -1,6 +1,6 @@
 //! The connection itself, as every driver answers for it: opening it, and what it is called.
 
-use crate::{COMPATIBLE_VERSION, Driver, Mode, Routes, call_flags};
+use crate::{COMPATIBLE_VERSION, Driver, Instance, Mode, Routes, call_flags, identity};
 use error::{Code, Domain, Error, Result};
 use protocol::remote;
 use protocol::remote::procedure as p;
@@ -14,8 +14,13 @@ pub trait Connection: Driver {
     /// What `virConnectGetType` tells: `QEMU`.
     const TYPE: &'static str;
 
+    /// The instance it works in.
+    fn instance(&self) -> &Instance;
+
     /// For whom it works.
-    fn mode(&self) -> Mode;
+    fn mode(&self) -> Mode {
+        self.instance().layout.mode()
+    }
 
     /// The URI of its connections.
     fn uri(&self) -> String {
@@ -33,6 +38,7 @@ const AUTOSTART: u32 = 4;
 /// Registers what is the same for all drivers. What a driver is asked beyond this (its version, the host's name, ...)
 /// it serves itself, or not at all, as libvirt's driver does.
 pub fn routes<D: Connection>(routes: &mut Routes<D>) {
+    routes.connect_driver(D::TYPE);
     routes.on::<p::ConnectOpen, _>(open);
     routes.on::<p::ConnectClose, _>(close);
     routes.on::<p::ConnectGetType, _>(get_type);
@@ -122,13 +128,9 @@ async fn is_secure<D: Connection>(_: Context<D>, (): ()) -> Result<remote::Conne
     Ok(remote::ConnectIsSecureRet { secure: 1 })
 }
 
-/// Keeps the client's own idea of who it is out: only a proxy may speak for others, and there is none yet.
-async fn set_identity<D: Connection>(_: Context<D>, _: remote::ConnectSetIdentityArgs) -> Result<()> {
-    Err(Error::new(
-        Code::OperationDenied,
-        Domain::Rpc,
-        "this connection may not speak for another client",
-    ))
+async fn set_identity<D: Connection>(call: Context<D>, args: remote::ConnectSetIdentityArgs) -> Result<()> {
+    call_flags::check(Domain::None, "virConnectSetIdentity", args.flags, 0)?;
+    identity::set(call.driver.instance(), &call.session, args.params).await
 }
 
 #[cfg(test)]

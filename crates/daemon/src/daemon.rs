@@ -3,7 +3,9 @@
 //! [`run`](crate::run) gives it a process: flags, configuration, logging, sockets, limits, idle exit, the admin program. It
 //! gives back a table of the calls that its clients may make. Every [`Driver`] is a daemon.
 
-use crate::config::{DaemonConfig, Key};
+use crate::access::Judge;
+use crate::config::{DaemonConfig, Key, NetworkConfig};
+use crate::confinement::Needs;
 use crate::{Driver, Handover, Info, Instance, Kind, Routes};
 use error::{Code, Domain, Error, Result};
 use futures_util::future::BoxFuture;
@@ -12,6 +14,9 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+
+/// More threads that serve calls would only hand work around.
+pub(crate) const THREADS_MAX: usize = 4;
 
 /// What runs as a daemon.
 pub trait Daemon: Sized + Send + Sync + 'static {
@@ -27,11 +32,17 @@ pub trait Daemon: Sized + Send + Sync + 'static {
     /// As [`Driver::KEYS`].
     const KEYS: &'static [Key] = &[];
 
-    /// Whether it serves over a network, as the keys of [`NetworkConfig`](crate::config::NetworkConfig) in its file say.
-    const NETWORK: bool = false;
+    /// When it serves over a network.
+    const NETWORK: Network = Network::Never;
 
-    /// As [`Driver::HANDS_OVER`].
-    const HANDS_OVER: bool = false;
+    /// As [`Driver::NEEDS`].
+    const NEEDS: Needs = Needs::EVERYTHING;
+
+    /// As [`Driver::CLIENTS_GO_ON`].
+    const CLIENTS_GO_ON: bool = false;
+
+    /// As [`Driver::THREADS`].
+    const THREADS: usize = THREADS_MAX;
 
     /// As [`Driver::defaults`].
     fn defaults() -> DaemonConfig {
@@ -46,6 +57,18 @@ pub trait Daemon: Sized + Send + Sync + 'static {
 
     /// Who serves which call.
     fn router() -> Router<Self>;
+
+    /// Whether it has objects that access is granted to, in its own calls or in those of drivers that are linked into it;
+    /// `access_drivers` means nothing where it has none.
+    const GUARDS: bool = false;
+
+    /// As [`Daemon::router`], with access control around its own calls; asked for only where [`Daemon::GUARDS`].
+    fn guarded_router(_judge: Judge) -> Router<Self> {
+        Self::router()
+    }
+
+    /// Whether clients prove who they are before they are served; where they do not, its sockets serve its own user alone.
+    const AUTHENTICATES: bool = true;
 
     /// How clients of its sockets for TLS come in; asked for once, if it has any.
     ///
@@ -70,7 +93,7 @@ pub trait Daemon: Sized + Send + Sync + 'static {
     /// # Errors
     /// As [`Driver::hand_over`].
     fn hand_over(&self) -> impl Future<Output = Result<Handover>> + Send {
-        std::future::ready(Err(nothing_to_hand_over()))
+        std::future::ready(Ok(Handover::default()))
     }
 
     /// As [`Driver::go_on`].
@@ -81,6 +104,28 @@ pub trait Daemon: Sized + Send + Sync + 'static {
 
     /// Prepares for the end of the process.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// When a daemon serves over a network. Sockets that systemd opened for it are served in any case, where it may have some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Not at all: its file has none of the keys of [`NetworkConfig`].
+    Never,
+    /// As its file says.
+    Configured,
+    /// As its file says, where `--listen` asks for it; TLS unless the file says otherwise.
+    Asked,
+}
+
+impl Network {
+    /// What holds as long as the daemon's file says nothing, where it has such keys.
+    pub fn defaults(self) -> Option<NetworkConfig> {
+        let listen_tls = self == Self::Asked;
+        (self != Self::Never).then(|| NetworkConfig {
+            listen_tls,
+            ..NetworkConfig::default()
+        })
+    }
 }
 
 /// How a client of a network's socket comes in: what both do before the protocol begins.
@@ -98,12 +143,6 @@ pub trait Entrance: Debug + Send + Sync + 'static {
     fn reload(&self) -> Result<()>;
 }
 
-/// Why a process that holds nothing is not run anew.
-pub(crate) fn nothing_to_hand_over() -> Error {
-    let text = "this daemon holds nothing that it could hand over";
-    Error::new(Code::NoSupport, Domain::Rpc, text)
-}
-
 impl<D: Driver> Daemon for D {
     const INFO: Info = <D as Driver>::INFO;
     const KINDS: &'static [Kind] = if D::CONNECTS {
@@ -112,18 +151,31 @@ impl<D: Driver> Daemon for D {
         &[Kind::ReadWrite, Kind::Admin]
     };
     const KEYS: &'static [Key] = <D as Driver>::KEYS;
-    const HANDS_OVER: bool = <D as Driver>::HANDS_OVER;
+    const NEEDS: Needs = <D as Driver>::NEEDS;
+    const THREADS: usize = <D as Driver>::THREADS;
+    const CLIENTS_GO_ON: bool = <D as Driver>::CLIENTS_GO_ON;
 
     fn defaults() -> DaemonConfig {
         <D as Driver>::defaults()
     }
 
-    fn open(instance: Instance) -> impl Future<Output = Result<Arc<Self>>> + Send {
-        <D as Driver>::open(instance)
+    async fn open(instance: Instance) -> Result<Arc<Self>> {
+        // What has no connections has nothing but its sockets, which the daemon's own pid file is for.
+        if D::CONNECTS {
+            instance.claim(<D as Driver>::INFO.driver)?;
+        }
+        <D as Driver>::open(instance).await
     }
 
     fn router() -> Router<Self> {
         Routes::of_driver()
+    }
+
+    const GUARDS: bool = D::CONNECTS;
+    const AUTHENTICATES: bool = D::CONNECTS;
+
+    fn guarded_router(judge: Judge) -> Router<Self> {
+        Routes::of_driver_behind(judge)
     }
 
     fn busy(&self) -> bool {

@@ -3,7 +3,8 @@
 //! A document is replaced as a whole: the new bytes go into `NAME.new` beside it, are forced to the disk, take the
 //! name, and the folder is forced to the disk, too. Whoever reads sees the old document or the new one, and after
 //! [`replace`] returned, the new one, even if the power fails. What a crash leaves is at most a `NAME.new`, which no
-//! reader of documents looks at and the next replacement overwrites. A document has one writer at a time: its owner.
+//! reader of documents looks at, the next replacement overwrites, and the next daemon removes ([`remove_left_overs`]).
+//! A document has one writer at a time: its owner.
 //!
 //! These functions wait for the disk; call them where waiting is allowed ([`crate::Workers`]).
 
@@ -15,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// The access of documents that nobody but their owner may read: they may hold secrets.
 const PRIVATE: u32 = 0o600;
+
+/// What follows the name of a document that is being written.
+const FRESH: &str = ".new";
 
 /// Replaces the document at `path` by `bytes`, readable by its owner only.
 ///
@@ -104,6 +108,29 @@ pub fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// Removes what writers that were killed have left of documents whose names end in `.ENDING`. Only for whoever owns the folder, before
+/// anything writes there; a folder that is not there has none.
+///
+/// # Errors
+/// The system's, with the step and the path.
+pub fn remove_left_overs(folder: &Path, ending: &str) -> io::Result<()> {
+    let unreadable = |source| told(source, "cannot read the folder", folder);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(other) => return Err(unreadable(other)),
+    };
+    let ending = format!(".{ending}{FRESH}");
+    for entry in entries {
+        let entry = entry.map_err(unreadable)?;
+        if entry.file_name().to_string_lossy().ends_with(&ending) && !entry.path().is_dir() {
+            tracing::info!(path = %entry.path().display(), "removing what an interrupted change left");
+            remove_left_over(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// A document found in a folder: its name without ending, and its text or why it cannot be read.
 pub type Found = (String, io::Result<String>);
 
@@ -142,7 +169,7 @@ fn fresh_name(path: &Path) -> io::Result<PathBuf> {
         ));
     };
     let mut fresh = OsString::from(name);
-    fresh.push(".new");
+    fresh.push(FRESH);
     Ok(path.with_file_name(fresh))
 }
 
@@ -220,6 +247,22 @@ mod tests {
         std::os::unix::fs::symlink(&victim, dir.path().join("a.xml.new")).unwrap();
         replace(&dir.path().join("a.xml"), b"one").unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn left_overs_go_and_documents_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.xml", "a.xml.new", "b.new", "c.conf.new"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        fs::create_dir(dir.path().join("d.xml.new")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", dir.path().join("e.xml.new")).unwrap();
+        remove_left_overs(dir.path(), "xml").unwrap();
+        let left = fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a.xml", "b.new", "c.conf.new", "d.xml.new"]);
+        remove_left_overs(&dir.path().join("nowhere"), "xml").unwrap();
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! connection.
 
 use crate::access;
-use error::{Code, Domain, Error, Result};
-use protocol::remote::{self, procedure};
-use rpc::{Context, Router, Session};
+use error::{Code, Domain, Error};
+use protocol::remote::procedure;
+use rpc::{Router, Session};
 
 /// The features of `connect_supports_feature` that belong to the connection and not to a driver.
 pub mod feature {
@@ -21,7 +21,13 @@ pub mod feature {
 /// A table that answers what clients ask to authenticate, and lets nobody further who has not.
 pub fn router<D: Send + Sync + 'static>() -> Router<D> {
     let mut router = Router::new();
-    router.on::<procedure::AuthList, _>(auth_list).gate(access::gate);
+    router
+        .on::<procedure::AuthList, _>(access::auth_list)
+        .on::<procedure::AuthPolkit, _>(access::auth_polkit)
+        .on::<procedure::AuthSaslInit, _>(access::auth_sasl_init)
+        .on::<procedure::AuthSaslStart, _>(access::auth_sasl_start)
+        .on::<procedure::AuthSaslStep, _>(access::auth_sasl_step)
+        .gate(access::gate);
     router
 }
 
@@ -42,11 +48,4 @@ pub fn set_open(session: &Session) {
 /// What a call is told that comes before `connect_open`.
 pub fn not_open() -> Error {
     Error::new(Code::InternalError, Domain::Rpc, "hypervisor connection not open")
-}
-
-/// The sockets here ask for no proof: who may open one may use it.
-async fn auth_list<D>(_: Context<D>, (): ()) -> Result<remote::AuthListRet> {
-    Ok(remote::AuthListRet {
-        types: vec![remote::AuthType::RemoteAuthNone],
-    })
 }

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A listening socket of a network.
 #[derive(Debug)]
@@ -15,6 +15,21 @@ pub(crate) enum NetworkSocket {
     Tcp(TcpListener),
     /// For TLS.
     Tls(TcpListener),
+}
+
+impl NetworkSocket {
+    /// Whether it is for TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
+impl AsFd for NetworkSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) | Self::Tls(listener) => listener.as_fd(),
+        }
+    }
 }
 
 /// Opens the sockets that the configuration asks for.

@@ -24,11 +24,11 @@ pub struct PidFile {
 #[derive(Debug, thiserror::Error)]
 pub enum PidFileError {
     /// Another instance holds it.
-    #[error("{} is held by the process {owner}: is the daemon running already?", path.display())]
+    #[error("{} is held by {owner}: stop it first", path.display())]
     Held {
         /// The file.
         path: PathBuf,
-        /// The pid it holds.
+        /// The program that holds it, and its pid.
         owner: String,
     },
     /// It cannot be written.
@@ -66,11 +66,9 @@ impl PidFile {
                     let mut owner = String::new();
                     // An unreadable owner is as good as an unknown one.
                     let _ = Read::by_ref(&mut file).take(32).read_to_string(&mut owner);
-                    let owner = owner.trim();
-                    let owner = if owner.is_empty() { "(unknown)" } else { owner }.to_owned();
                     return Err(PidFileError::Held {
                         path: path.to_owned(),
-                        owner,
+                        owner: describe(owner.trim()),
                     });
                 }
                 Err(failure) => return Err(unwritable(failure.into())),
@@ -100,6 +98,11 @@ impl PidFile {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn write(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
@@ -110,6 +113,17 @@ impl PidFile {
 impl AsFd for PidFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// A process as an administrator knows it; how much of it can be found out is a matter of luck.
+fn describe(pid: &str) -> String {
+    let Ok(pid) = pid.parse::<u32>() else {
+        return "a process of unknown number".to_owned();
+    };
+    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("{} (process {pid})", name.trim_end()),
+        Err(_) => format!("process {pid}"),
     }
 }
 
@@ -147,6 +161,18 @@ mod tests {
         );
         drop(pid);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_comes_second_hears_who_was_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.pid");
+        let _first = PidFile::acquire(&path).unwrap();
+        let failure = PidFile::acquire(&path).unwrap_err().to_string();
+        let own = std::fs::read_to_string("/proc/self/comm").unwrap();
+        let named = format!("{} (process {})", own.trim_end(), std::process::id());
+        assert!(failure.contains(&named), "{failure}");
+        assert_eq!(describe(""), "a process of unknown number");
     }
 
     #[test]

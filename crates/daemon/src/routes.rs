@@ -1,25 +1,42 @@
 //! The driver's table of procedures, with the daemon's own entries and its guards.
 
 use crate::Driver;
-use crate::access::{self, Forbidden, Opened};
+use crate::access::{self, AccessGuard, Forbidden, Judge, Opened};
 use crate::handshake::{self, feature};
 use error::{Code, Domain, Error, Result};
+use futures_util::future::BoxFuture;
 use protocol::remote::{self, procedure};
-use protocol::{Procedure, Program};
-use rpc::{Context, Handler, Router};
+use protocol::{Procedure, ProcedureInfo, Program};
+use rpc::{Context, Far, Handler, Place, Router, Session};
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a driver registers who serves what.
 #[derive(Debug)]
 pub struct Routes<D> {
     router: Router<D>,
+    /// What libvirt's documentation calls the driver of its connections.
+    connect_driver: &'static str,
 }
 
 impl<D: Driver> Routes<D> {
     /// The finished table of a driver.
     pub(crate) fn of_driver() -> Router<D> {
+        Self::assembled().0
+    }
+
+    /// The finished table with access control around every call.
+    pub(crate) fn of_driver_behind(judge: Judge) -> Router<D> {
+        let (mut router, connect_driver) = Self::assembled();
+        let guard = AccessGuard::new(&router, connect_driver, judge.0);
+        router.guard(guard);
+        router
+    }
+
+    fn assembled() -> (Router<D>, &'static str) {
         let mut routes = Self {
+            connect_driver: D::INFO.driver,
             router: if D::CONNECTS {
                 handshake::router()
             } else {
@@ -27,24 +44,27 @@ impl<D: Driver> Routes<D> {
             },
         };
         D::routes(&mut routes);
-        let mut router = routes.router;
+        let Self {
+            mut router,
+            connect_driver,
+        } = routes;
         if !D::CONNECTS {
             router.gate(access::gate_of_own_user);
-            return router;
+            return (router, connect_driver);
         }
         router.on::<procedure::ConnectSupportsFeature, _>(supports_feature);
         router.on::<procedure::ConnectRegisterCloseCallback, _>(register_close_callback);
         router.on::<procedure::ConnectUnregisterCloseCallback, _>(unregister_close_callback);
-        router
+        (router, connect_driver)
     }
 
-    /// Every call of the driver's programs by program and name, and whether it is served: what the table of supported
-    /// calls is made from.
-    pub fn calls() -> Vec<(&'static str, &'static str, bool)> {
+    /// Every call of the driver's programs by program and name, and who serves it: what the table of supported calls is
+    /// made from.
+    pub fn calls() -> Vec<(&'static str, &'static str, Place)> {
         let router = Self::of_driver();
         router
             .calls()
-            .map(|(program, procedure, served)| (program.name, procedure.name, served))
+            .map(|(program, procedure, place)| (program.name, procedure.name, place))
             .collect()
     }
 
@@ -53,7 +73,7 @@ impl<D: Driver> Routes<D> {
     /// answer that they are not supported.
     pub fn on<P: Procedure, H: Handler<D, P>>(&mut self, handler: H) -> &mut Self {
         let rules = access::forbidden(P::INFO);
-        let opens = std::ptr::eq(P::INFO, procedure::ConnectOpen::INFO);
+        let opens = P::INFO.is::<procedure::ConnectOpen>();
         if rules.is_empty() && !opens {
             self.router.on::<P, _>(handler);
         } else {
@@ -63,6 +83,35 @@ impl<D: Driver> Routes<D> {
                 opens,
             });
         }
+        self
+    }
+
+    /// Says what libvirt's documentation calls the driver of these connections: `QEMU`.
+    pub(crate) fn connect_driver(&mut self, name: &'static str) -> &mut Self {
+        self.connect_driver = name;
+        self
+    }
+
+    /// Has the daemon `to` serve a procedure, reached as [`Self::reach`] says.
+    pub fn forward(
+        &mut self,
+        program: &'static Program,
+        procedure: &'static ProcedureInfo,
+        to: &'static str,
+    ) -> &mut Self {
+        self.router.forward(program, procedure, to);
+        self
+    }
+
+    /// How other daemons are reached for a session.
+    pub fn reach(
+        &mut self,
+        reach: impl Fn(Arc<D>, Arc<Session>, &'static str) -> BoxFuture<'static, Result<Far>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> &mut Self {
+        self.router.reach(reach);
         self
     }
 

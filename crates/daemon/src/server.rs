@@ -3,9 +3,9 @@
 //! When a limit is reached, accepting stops, and further clients wait in the socket's queue; so does a daemon that has
 //! no descriptors left. A client from a network counts as unknown until it has shown its certificate, where it needs
 //! one, and has opened its connection. How many of those there are holds up the network's sockets alone, and none is
-//! waited for longer than keepalive would wait.
+//! waited for longer than keepalive would wait; nor is one of this host that has to prove who it is.
 
-use crate::access::Opened;
+use crate::access::{Authentication, Mechanism, Opened};
 use crate::succession::ClientNote;
 use crate::{Daemon, Entrance, Workers};
 use error::{Code, Domain, Error, Result};
@@ -95,9 +95,11 @@ impl State {
     }
 
     fn has_room(&self, from_network: bool) -> bool {
-        let numbers = self.numbers();
         let ClientLimits { max, max_anonymous } = self.limits;
-        numbers.connected < max && (!from_network || max_anonymous == 0 || numbers.anonymous < max_anonymous)
+        let connected = u32::try_from(self.clients.len() + self.entering).unwrap_or(u32::MAX);
+        // They are counted only where it matters: each client costs a look at the lists that it keeps.
+        let anonymous_fit = || connected < max_anonymous || self.numbers().anonymous < max_anonymous;
+        connected < max && (!from_network || max_anonymous == 0 || anonymous_fit())
     }
 }
 
@@ -311,18 +313,21 @@ async fn accept_tcp(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 impl<D: Send + Sync + 'static> Service<D> {
-    /// Takes clients from a socket, for ever.
-    pub(crate) async fn accept(self: Arc<Self>, door: Door) {
+    /// Takes clients from a socket, for ever; they have to prove who they are by `mechanism`, where there is one.
+    pub(crate) async fn accept(self: Arc<Self>, door: Door, mechanism: Option<Mechanism>) {
         let mut told: Option<Instant> = None;
         loop {
             self.server.room(door.to_network()).await;
             match door.accept().await {
                 Ok(arrival) => {
                     let seat = self.server.seat(door.to_network()).await;
+                    let mechanism = mechanism.clone();
                     match arrival {
-                        Arrival::Here { transport, read_only } => self.admit(seat, transport, read_only),
+                        Arrival::Here { transport, read_only } => {
+                            self.admit(seat, transport, read_only, mechanism);
+                        }
                         Arrival::AtEntrance(stream, entrance) => {
-                            tokio::spawn(Arc::clone(&self).let_in(seat, stream, entrance));
+                            tokio::spawn(Arc::clone(&self).let_in(seat, stream, entrance, mechanism));
                         }
                     }
                 }
@@ -342,11 +347,17 @@ impl<D: Send + Sync + 'static> Service<D> {
     }
 
     /// Lets a client in through an entrance, if it gets through in time.
-    async fn let_in(self: Arc<Self>, seat: Seat, stream: TcpStream, entrance: Arc<dyn Entrance>) {
+    async fn let_in(
+        self: Arc<Self>,
+        seat: Seat,
+        stream: TcpStream,
+        entrance: Arc<dyn Entrance>,
+        mechanism: Option<Mechanism>,
+    ) {
         let peer = stream.peer_addr().ok();
         let patience = self.server.patience();
         match tokio::time::timeout(patience, entrance.enter(stream)).await {
-            Ok(Ok(transport)) => self.admit(seat, transport, false),
+            Ok(Ok(transport)) => self.admit(seat, transport, false, mechanism),
             Ok(Err(reason)) => {
                 tracing::warn!(server = self.server.name, ?peer, reason, "client refused");
             }
@@ -363,7 +374,7 @@ impl<D: Send + Sync + 'static> Service<D> {
     }
 
     /// Serves a client.
-    fn admit(&self, seat: Seat, transport: Transport, read_only: bool) {
+    fn admit(&self, seat: Seat, transport: Transport, read_only: bool, mechanism: Option<Mechanism>) {
         let state = self.server.state.lock();
         if state.ending {
             return drop((state, seat));
@@ -371,10 +382,20 @@ impl<D: Send + Sync + 'static> Service<D> {
         let note = ClientNote {
             id: state.last_id + 1,
             read_only,
+            caller: None,
         };
-        let session = self.enter(state, transport, note, seat.from_network, |_| {});
-        if seat.from_network {
-            tokio::spawn(expect_open(Arc::clone(&self.server), session));
+        let session = self.enter(
+            state,
+            transport,
+            note,
+            seat.from_network,
+            |session| match mechanism {
+                Some(mechanism) => session.state::<Authentication>().ask(session, mechanism),
+                None => session.set_authenticated(),
+            },
+        );
+        if seat.from_network || !session.authenticated() {
+            tokio::spawn(expect_open(Arc::clone(&self.server), session, seat.from_network));
         }
     }
 
@@ -383,7 +404,11 @@ impl<D: Send + Sync + 'static> Service<D> {
         &self,
         mut state: MutexGuard<'_, State>,
         transport: Transport,
-        ClientNote { id, read_only }: ClientNote,
+        ClientNote {
+            id,
+            read_only,
+            caller,
+        }: ClientNote,
         from_network: bool,
         first: impl FnOnce(&Arc<Session>),
     ) -> Arc<Session> {
@@ -392,11 +417,14 @@ impl<D: Send + Sync + 'static> Service<D> {
         let options = SessionOptions {
             id,
             read_only,
-            authenticated: true,
+            authenticated: false,
             limits: state.session_limits,
         };
         let router = Arc::clone(&self.router);
         let (session, serving) = rpc::serve(transport, router, Arc::clone(&self.driver), options);
+        if let Some(caller) = caller {
+            session.set_caller(caller);
+        }
         let client = Client {
             session: Arc::clone(&session),
             from_network,
@@ -419,24 +447,31 @@ impl<D: Daemon> Service<D> {
     pub(crate) fn resume(&self, client: ClientNote, stream: UnixStream) {
         let state = self.server.state.lock();
         self.enter(state, Transport::unix(stream), client, false, |session| {
+            session.set_authenticated();
             self.driver.resumed(session);
         });
     }
 }
 
-/// Disconnects a client that does not open its connection in time.
-async fn expect_open(server: Arc<Server>, session: Arc<Session>) {
+/// Disconnects a client that does not open its connection in time. One of this host that waits for us is waited for: polkit may be
+/// asking a user.
+async fn expect_open(server: Arc<Server>, session: Arc<Session>, from_network: bool) {
     let patience = server.patience();
     let opened = session.state::<Opened>();
-    tokio::select! {
-        () = session.closed() => {}
-        () = opened.wait() => server.room.notify_waiters(),
-        () = tokio::time::sleep(patience) => {
-            let (client, peer, seconds) = (session.id(), session.peer().address, patience.as_secs());
-            tracing::warn!(server = server.name, client, ?peer, seconds, "client disconnected: it did not open its connection in time");
-            session.close();
+    loop {
+        tokio::select! {
+            () = session.closed() => return,
+            () = opened.wait() => return server.room.notify_waiters(),
+            () = tokio::time::sleep(patience) => {}
+        }
+        if from_network || session.calls_in_progress() == 0 {
+            break;
         }
     }
+    let (client, peer, seconds) = (session.id(), session.peer().address, patience.as_secs());
+    tracing::warn!(server = server.name, client, ?peer, identity = ?session.identity(), seconds,
+        "client disconnected: it did not open its connection in time");
+    session.close();
 }
 
 /// A failure of that one client: it went before it was taken.

@@ -1,8 +1,9 @@
 //! The daemon's own sockets: names, access, and binding them without a moment of wrong access.
 
-use crate::config::{DaemonConfig, Octal};
+use crate::config::{Auth, DaemonConfig, Octal};
 use crate::{Layout, Mode, durable};
 use rustix::fs::Mode as Bits;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -35,6 +36,36 @@ pub fn socket_name(begin: &str, kind: Kind) -> String {
         Kind::ReadOnly => format!("{begin}-sock-ro"),
         Kind::Admin => format!("{begin}-admin-sock"),
     }
+}
+
+/// How clients of a socket prove who they are. Where the configuration does not say and everybody may open it, polkit is
+/// asked: a permission of everybody's cannot be meant to be all that is needed to manage a host.
+pub(crate) fn authentication(
+    config: &DaemonConfig,
+    privileged: bool,
+    kind: Kind,
+    listener: &UnixListener,
+) -> Auth {
+    match kind {
+        Kind::ReadOnly => config.auth_unix_ro,
+        Kind::Admin => Auth::None,
+        Kind::ReadWrite => config.auth_unix_rw.unwrap_or_else(|| {
+            if privileged && is_open_to_all(listener) {
+                Auth::Polkit
+            } else {
+                Auth::None
+            }
+        }),
+    }
+}
+
+/// Whether any user of the host may connect, as far as the socket's own file goes; so does one that has no file.
+fn is_open_to_all(listener: &UnixListener) -> bool {
+    const OTHERS_WRITE: u32 = 0o002;
+    let address = listener.local_addr().ok();
+    let path = address.as_ref().and_then(|address| address.as_pathname());
+    let file = path.and_then(|path| fs::metadata(path).ok());
+    file.is_none_or(|file| file.permissions().mode() & OTHERS_WRITE != 0)
 }
 
 /// Why a socket cannot be opened.
@@ -114,7 +145,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens every socket of the instance. The pid file's lock must be held: a file in the way is then a left-over.
+/// Opens every socket of the instance. The pid file's lock must be held: of this daemon there is then no other; but its
+/// sockets may be those of another daemon whose place it takes.
 ///
 /// Must be called while the process has one thread, because access is narrowed by the process's umask.
 pub(crate) fn bind_all(
@@ -217,16 +249,34 @@ fn listen(path: &Path, mode: u32, queue: u32, group: Option<u32>) -> io::Result<
     Ok(UnixListener::from(socket))
 }
 
-/// Removes the socket of a daemon that is gone; anything that is not a socket is somebody's file and stays.
+/// Removes the socket of a daemon that is gone; one that somebody listens on stays, and anything that is not a socket is
+/// somebody's file.
 fn remove_left_over(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(there) if there.file_type().is_socket() => fs::remove_file(path),
+        Ok(there) if there.file_type().is_socket() => {
+            if is_in_use(path)? {
+                let text = "another daemon, or systemd for it, listens there; stop that first";
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+            }
+            fs::remove_file(path)
+        }
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
             "a file that is no socket is in the way",
         )),
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(failure) => Err(failure),
+    }
+}
+
+/// Whether somebody listens on a socket: a full queue is as good as a free place in it.
+fn is_in_use(path: &Path) -> io::Result<bool> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) {
+        Err(Errno::CONNREFUSED) => Ok(false),
+        Ok(()) | Err(Errno::AGAIN) => Ok(true),
+        Err(failure) => Err(failure.into()),
     }
 }
 
@@ -273,11 +323,45 @@ mod tests {
     }
 
     #[test]
-    fn a_left_over_socket_is_replaced_and_a_file_is_not() {
+    fn polkit_is_asked_where_everybody_may_open_the_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let default = DaemonConfig::default();
+        let asked = |config: &DaemonConfig, kind| authentication(config, true, kind, &listener);
+        for (mode, auth) in [(0o600, Auth::None), (0o660, Auth::None), (0o666, Auth::Polkit)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(asked(&default, Kind::ReadWrite), auth, "{mode:o}");
+            assert_eq!(asked(&default, Kind::ReadOnly), Auth::None, "{mode:o}");
+            assert_eq!(asked(&default, Kind::Admin), Auth::None, "{mode:o}");
+        }
+        let user = authentication(&default, false, Kind::ReadWrite, &listener);
+        assert_eq!(user, Auth::None, "a user's own daemon has no other users");
+        let mut said = default;
+        said.auth_unix_rw = Some(Auth::None);
+        assert_eq!(
+            asked(&said, Kind::ReadWrite),
+            Auth::None,
+            "the administrator says so"
+        );
+        fs::remove_file(&path).unwrap();
+        said.auth_unix_rw = None;
+        assert_eq!(
+            asked(&said, Kind::ReadWrite),
+            Auth::Polkit,
+            "a socket that cannot be looked at"
+        );
+    }
+
+    #[test]
+    fn a_left_over_socket_is_replaced_and_a_live_one_or_a_file_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sock");
         drop(UnixListener::bind(&path).unwrap());
-        drop(listen(&path, 0o700, 1, None).unwrap());
+        let listener = listen(&path, 0o700, 1, None).unwrap();
+        let failure = listen(&path, 0o700, 1, None).unwrap_err();
+        assert!(failure.to_string().contains("stop that first"), "{failure}");
+        drop(listener);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         let failure = listen(&path, 0o700, 1, None).unwrap_err();

@@ -1,17 +1,19 @@
-//! SIGUSR1 for daemons that hold what nobody else can: the same process runs its program anew, perhaps a newer one, and
-//! loses nothing.
+//! SIGUSR2: the same process runs its program anew, perhaps a newer one, and loses nothing that nobody else has. Clients wait
+//! in the queues of the listening sockets meanwhile, so none is refused.
 //!
 //! ```text
-//!   clients hold still ► Driver::hand_over ► notes and descriptors into a socket pair ► exec
+//!   a child runs the program as a rehearsal ► clients hold still ► Driver::hand_over
+//!      ► notes and descriptors into a socket pair ► exec
 //!      main ► the pair is the standard input: it is emptied ► Driver::open, Driver::resumed ► clients go on
 //! ```
 //! Descriptors travel inside the pair, not as numbers: whatever is not handed over is closed by the exec, and whoever takes
-//! them has them as values. The process keeps its number, its parent and its place in systemd's eyes. When any step
-//! fails, the old program goes on.
+//! them has them as values. The process keeps its number, its parent, its children and its place in systemd's eyes. When
+//! any step fails, the old program goes on; so it does when the rehearsal shows that the new one would not start.
 
+use crate::confinement::Confinement;
 use crate::flags::Flags;
 use crate::sockets::Kind;
-use nix::sys::signal::{SigSet, Signal};
+use rpc::Caller;
 use rustix::fs::MemfdFlags;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -21,14 +23,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+/// How long a program may take to tell whether it could take over.
+const REHEARSAL: Duration = Duration::from_secs(10);
 
 /// How many descriptors one message carries; the kernel takes 253.
 const BATCH: usize = 200;
+/// Bytes of a rehearsal's words that are listened to.
+const SAID_MAX: u64 = 4096;
 
 /// What a driver hands to the next program.
 #[derive(Debug, Default)]
@@ -39,12 +51,20 @@ pub struct Handover {
     pub descriptors: Vec<OwnedFd>,
 }
 
-/// What the daemon itself has to know of the program before. The descriptors are, in this order: the pid file, the listening
-/// sockets, the clients, the driver's.
-#[derive(Debug, Serialize, Deserialize)]
+/// What the daemon itself has to know of the program before. The descriptors are, in this order: the pid file, those of the
+/// drivers, the listening sockets, those of the network, the clients, the driver's.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Notes {
+    /// Where the pid files are of the drivers that it has open.
+    #[serde(default)]
+    pub(crate) claims: Vec<PathBuf>,
     pub(crate) sockets: Vec<SocketNote>,
+    #[serde(default)]
+    pub(crate) network: Vec<NetworkNote>,
     pub(crate) clients: Vec<ClientNote>,
+    /// What the process has given away for good.
+    #[serde(default)]
+    pub(crate) confinement: Option<Confinement>,
     /// The driver's own.
     pub(crate) driver: String,
 }
@@ -57,12 +77,21 @@ pub(crate) struct SocketNote {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// A connected client.
+/// A listening socket of a network.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct NetworkNote {
+    pub(crate) tls: bool,
+}
+
+/// A connected client.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ClientNote {
     /// Its number.
     pub(crate) id: u64,
     pub(crate) read_only: bool,
+    /// On whose behalf it calls; who is connected, the kernel tells.
+    #[serde(default)]
+    pub(crate) caller: Option<Caller>,
 }
 
 /// The program's own file and how it is run anew.
@@ -70,6 +99,7 @@ pub(crate) struct ClientNote {
 pub(crate) struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
+    rehearsal: Vec<OsString>,
 }
 
 impl Program {
@@ -78,7 +108,45 @@ impl Program {
         Ok(Self {
             path: std::env::current_exe()?,
             arguments: flags.successor_arguments(),
+            rehearsal: flags.rehearsal_arguments(),
         })
+    }
+
+    /// Whether another file has taken the place of the one that runs, as an upgrade does it.
+    pub(crate) fn was_replaced(&self) -> bool {
+        let identity = |path: &std::path::Path| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        let runs = identity("/proc/self/exe".as_ref());
+        identity(&self.path).is_some_and(|there| runs.is_some_and(|runs| runs != there))
+    }
+
+    /// Has the program tell whether it would start with these notes, the driver's apart.
+    ///
+    /// # Errors
+    /// Why not, in its own words where it has any.
+    pub(crate) async fn rehearse(&self, notes: &Notes) -> Result<(), String> {
+        let asked = async {
+            let mut child = Command::new(&self.path)
+                .args(&self.rehearsal)
+                .stdin(Stdio::from(OwnedFd::from(written(notes)?)))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+            let mut said = Vec::new();
+            if let Some(stderr) = child.stderr.take() {
+                stderr.take(SAID_MAX).read_to_end(&mut said).await?;
+            }
+            Ok::<_, io::Error>((child.wait().await?, said))
+        };
+        match tokio::time::timeout(REHEARSAL, asked).await {
+            Ok(Ok((status, _))) if status.success() => Ok(()),
+            Ok(Ok((status, said))) => Err(format!("{status}: {}", String::from_utf8_lossy(&said).trim_end())),
+            Ok(Err(failure)) => Err(format!("cannot run it: {failure}")),
+            Err(_) => Err(format!("it gave no answer within {REHEARSAL:?}")),
+        }
     }
 
     /// Runs it in place of the running one. Comes back only when that fails; then nothing has changed.
@@ -113,35 +181,30 @@ impl Program {
             })
             .collect::<io::Result<Vec<_>>>()?;
         let luggage = pack(notes, descriptors)?;
-        // A second signal while nobody listens for it would end the process; it waits instead.
-        hold_signal()?;
-        let before = rustix::io::dup(rustix::stdio::stdin())?;
+        let before = rustix::stdio::stdin().try_clone_to_owned()?;
         rustix::stdio::dup2_stdin(&luggage)?;
         let failure = nix::unistd::execve(&path, &arguments, &environment);
         rustix::stdio::dup2_stdin(&before)?;
-        take_signal()?;
         failure.map_err(Into::into)
     }
 }
 
-fn hold_signal() -> io::Result<()> {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGUSR1);
-    set.thread_block().map_err(Into::into)
+/// The notes in a file, to be read from its beginning.
+fn written(notes: &Notes) -> io::Result<File> {
+    let mut text = File::from(rustix::fs::memfd_create("succession", MemfdFlags::CLOEXEC)?);
+    text.write_all(&serde_json::to_vec(notes)?)?;
+    text.rewind()?;
+    Ok(text)
 }
 
-/// From now on this thread takes SIGUSR1: somebody listens for it.
-pub(crate) fn take_signal() -> io::Result<()> {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGUSR1);
-    set.thread_unblock().map_err(Into::into)
+/// The notes on the standard input of a rehearsal.
+pub(crate) fn rehearsed_notes() -> io::Result<Notes> {
+    Ok(serde_json::from_reader(io::stdin().lock())?)
 }
 
 /// Everything in one socket.
 fn pack(notes: &Notes, descriptors: &[BorrowedFd<'_>]) -> io::Result<OwnedFd> {
-    let mut text = File::from(rustix::fs::memfd_create("succession", MemfdFlags::CLOEXEC)?);
-    text.write_all(&serde_json::to_vec(notes)?)?;
-    text.rewind()?;
+    let text = written(notes)?;
     let (sender, receiver) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -242,14 +305,22 @@ mod tests {
             clients: vec![ClientNote {
                 id: 7,
                 read_only: false,
+                caller: Some(Caller {
+                    sasl_name: Some("fred".to_owned()),
+                    ..Caller::default()
+                }),
             }],
             driver: "x".repeat(1 << 20),
+            ..Notes::default()
         };
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let luggage = pack(&notes, &borrowed).unwrap();
         drop(files);
         let luggage = unpack(luggage.as_fd()).unwrap();
-        assert_eq!(luggage.notes.clients[0].id, 7);
+        let client = &luggage.notes.clients[0];
+        assert_eq!(client.id, 7);
+        let caller = client.caller.as_ref().unwrap();
+        assert_eq!(caller.sasl_name.as_deref(), Some("fred"));
         let handover = luggage.into_handover();
         assert_eq!(handover.notes.len(), 1 << 20);
         assert_eq!(handover.descriptors.len(), 450);

@@ -11,6 +11,7 @@
     reason = "a test"
 )]
 
+use daemon::confinement::{Capabilities, CapabilitySet, Needs, Places};
 use daemon::{Driver, Handover, Info, Instance, Routes};
 use error::Result;
 use protocol::remote::{self, procedure as call};
@@ -42,11 +43,16 @@ impl Driver for Tiny {
         about: "a daemon for tests",
         driver: "test",
     };
-    const HANDS_OVER: bool = true;
+    const CLIENTS_GO_ON: bool = true;
+    const NEEDS: Needs = Needs {
+        capabilities: Capabilities::Only(CapabilitySet::empty()),
+        children: false,
+        places: Some(|layout| Places::default().and_write([layout.run_dir().to_owned()])),
+    };
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
         let before = match instance.take_handover() {
-            None => (0, tempfile::tempfile().unwrap()),
+            None => (0, tempfile::tempfile_in(instance.layout.run_dir()).unwrap()),
             Some(handover) => {
                 let file = handover.descriptors.into_iter().next().unwrap();
                 (handover.notes.parse().unwrap(), File::from(file))
@@ -112,6 +118,16 @@ async fn lookup(
     _: Context<Tiny>,
     args: remote::DomainLookupByNameArgs,
 ) -> Result<remote::DomainLookupByNameRet> {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    let done = match args.name.as_str() {
+        // What is not on the list does not exist.
+        "network" => socket(AddressFamily::INET, SocketType::STREAM, None).map(drop),
+        "priority" => rustix::process::setpriority_process(None, 1),
+        // This one ends the process.
+        "reboot" => rustix::system::reboot(rustix::system::RebootCommand::CadOff),
+        _ => Err(rustix::io::Errno::NOSYS),
+    };
+    assert_eq!(done, Err(rustix::io::Errno::NOSYS), "{}", args.name);
     Ok(remote::DomainLookupByNameRet {
         dom: remote::Domain {
             name: args.name,
@@ -513,7 +529,7 @@ fn a_second_instance_is_refused() {
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(
-        said.contains(&format!("held by the process {}", daemon.0.id())),
+        said.contains(&format!("(process {}): stop it first", daemon.0.id())),
         "{said}"
     );
     assert_eq!(
@@ -534,12 +550,12 @@ fn a_killed_daemon_is_in_nobodys_way() {
 }
 
 fn a_bad_configuration_is_refused_with_its_place() {
-    let instance = Instanced::new("max_clients = 5\nauth_unix_rw = \"polkit\"");
+    let instance = Instanced::new("max_clients = 5\nauth_unix_rw = \"kerberos\"");
     let output = instance.command(&[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("virttestd.conf:2: auth_unix_rw: \"polkit\" authentication is not built"),
+        said.contains("virttestd.conf:2: auth_unix_rw: 'kerberos' is no authentication scheme"),
         "{said}"
     );
     let output = instance.command(&["-f", "/nonexistent.conf"]).output().unwrap();
@@ -598,7 +614,7 @@ fn sigusr1_runs_the_program_anew_and_clients_go_on() {
         daemon.signal(rustix::process::Signal::USR1);
         instance.await_notice("RELOADING=1");
         // Nobody listens for this one yet: it waits.
-        daemon.signal(rustix::process::Signal::USR1);
+        daemon.signal(rustix::process::Signal::USR2);
         instance.await_notice("READY=1");
         ask(&mut client, life);
         ask(
@@ -620,6 +636,131 @@ fn sigusr1_runs_the_program_anew_and_clients_go_on() {
     assert_eq!(daemon.end(), 0);
     assert!(!instance.path("virttestd-sock").exists());
     assert!(!instance.root.path().join("run/virttestd.pid").exists());
+}
+
+/// Waits until a log has a line with this.
+fn await_line(log: &Path, part: &str) {
+    let start = Instant::now();
+    while !std::fs::read_to_string(log).unwrap().contains(part) {
+        assert!(start.elapsed() < PATIENCE, "no '{part}'");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A daemon whose program can be replaced, and what it says.
+fn replaceable(instance: &Instanced) -> (Running, PathBuf, PathBuf) {
+    let (program, log) = (instance.root.path().join("program"), instance.path("log"));
+    std::fs::create_dir_all(instance.path("")).unwrap();
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(&program);
+    instance.prepare(&mut command);
+    let said = File::create(&log).unwrap();
+    let daemon = Running(command.stderr(said).spawn().unwrap());
+    instance.await_notice("READY=1");
+    (daemon, program, log)
+}
+
+/// Puts another file in the place of a program, as an upgrade does.
+fn replace(program: &Path, content: &[u8]) {
+    let fresh = program.with_extension("new");
+    std::fs::write(&fresh, content).unwrap();
+    std::fs::set_permissions(&fresh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(fresh, program).unwrap();
+}
+
+fn sighup_after_an_upgrade_runs_the_new_program() {
+    let instance = Instanced::new("max_clients = 77");
+    let (mut daemon, program, _) = replaceable(&instance);
+    let mut client = UnixStream::connect(instance.path("virttestd-sock")).unwrap();
+    ask(&mut client, 1);
+    daemon.signal(rustix::process::Signal::HUP);
+    instance.await_notice("READY=1");
+    assert_eq!(std::fs::read_to_string(instance.path("before")).unwrap(), "0");
+    replace(&program, &std::fs::read(&program).unwrap());
+    instance.configure("max_clients = 78");
+    daemon.signal(rustix::process::Signal::HUP);
+    instance.await_notice("READY=1");
+    assert_eq!(std::fs::read_to_string(instance.path("before")).unwrap(), "1");
+    ask(&mut client, 2);
+    assert!(
+        instance
+            .admin(&["srv-clients-info", "virttestd"])
+            .contains("nclients_max : 78")
+    );
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.end(), 0);
+}
+
+fn a_program_that_would_not_start_does_not_take_over() {
+    let instance = Instanced::new("");
+    let (mut daemon, program, log) = replaceable(&instance);
+    let mut client = UnixStream::connect(instance.path("virttestd-sock")).unwrap();
+    let broken: [(&[u8], &str); 3] = [
+        (b"\x7fELF is not all it takes", "cannot run it"),
+        (
+            b"#!/bin/sh\necho no library >&2\nexit 3",
+            "exit status: 3: no library",
+        ),
+        (b"#!/nonexistent", "cannot run it"),
+    ];
+    for (round, (content, reason)) in broken.into_iter().enumerate() {
+        std::fs::write(&log, "").unwrap();
+        replace(&program, content);
+        daemon.signal(rustix::process::Signal::USR2);
+        await_line(&log, reason);
+        await_line(&log, "this one goes on");
+        ask(&mut client, u32::try_from(round).unwrap());
+        assert!(instance.virsh("virttestd-sock", &["hostname"]).status.success());
+    }
+    // One that says it would and does not is a failure of the service, which systemd mends.
+    replace(&program, b"#!/bin/sh\ntest \"$1\" = --rehearsal");
+    daemon.signal(rustix::process::Signal::USR2);
+    assert_ne!(daemon.end(), 0);
+}
+
+/// A line of what the kernel tells of a process.
+fn status(daemon: &Running, key: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+fn what_it_does_not_need_is_taken_away() {
+    let instance = Instanced::new("");
+    let mut daemon = instance.start(&[]);
+    for life in 0..3 {
+        assert_eq!(status(&daemon, "NoNewPrivs"), "1");
+        assert_eq!(status(&daemon, "Seccomp"), "2");
+        // The next program finds what it needs in force, and puts nothing on top.
+        assert_eq!(status(&daemon, "Seccomp_filters"), "2", "{life}");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(status(&daemon, set), "0000000000000000", "{set}");
+        }
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(status(&daemon, "CapBnd"), "0000000000000000");
+        }
+        for denied in ["network", "priority"] {
+            let outcome = instance.virsh("virttestd-sock", &["domuuid", denied]);
+            assert!(outcome.status.success(), "{denied} is allowed: {outcome:?}");
+        }
+        daemon.signal(rustix::process::Signal::USR2);
+        instance.await_notice("READY=1");
+    }
+    instance.virsh("virttestd-sock", &["domuuid", "reboot"]);
+    let ended = daemon.0.wait().unwrap();
+    let signal = std::os::unix::process::ExitStatusExt::signal(&ended);
+    assert_eq!(signal, Some(rustix::process::Signal::SYS.as_raw()));
+}
+
+fn an_administrator_can_have_it_unconfined() {
+    let instance = Instanced::new("confinement = 0");
+    let daemon = instance.start(&[]);
+    let own = |key: &str| status(&Running(Command::new("sleep").arg("9").spawn().unwrap()), key);
+    for key in ["NoNewPrivs", "Seccomp", "CapBnd"] {
+        assert_eq!(status(&daemon, key), own(key), "{key}");
+    }
 }
 
 fn sigterm_ends_cleanly() {
@@ -745,6 +886,10 @@ fn main() -> ExitCode {
         sighup_reads_the_configuration_again,
         systemds_watchdog_hears_of_it,
         sigusr1_runs_the_program_anew_and_clients_go_on,
+        sighup_after_an_upgrade_runs_the_new_program,
+        a_program_that_would_not_start_does_not_take_over,
+        what_it_does_not_need_is_taken_away,
+        an_administrator_can_have_it_unconfined,
         sigterm_ends_cleanly,
         without_clients_and_work_it_ends,
         in_the_background_it_is_ready_when_the_caller_goes_on,

@@ -35,6 +35,15 @@ impl Error {
         }
     }
 
+    /// What the host's kernel says, with what was tried: "cannot open '/images'".
+    pub fn system(domain: Domain, what: impl fmt::Display, cause: impl Into<std::io::Error>) -> Self {
+        let cause = cause.into();
+        let words = cause.to_string();
+        // The number says nothing to people.
+        let words = words.split(" (os error").next().unwrap_or_default();
+        Self::new(Code::SystemError, domain, format!("{what}: {words}")).caused_by(cause)
+    }
+
     /// Keeps `source` for the log; what the client needs of it belongs into the sentence.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -76,6 +76,7 @@ impl Code {
             Self::AgentCommandFailed => "guest agent command failed",
             Self::NoDevice => "device not found",
             Self::DeviceMissing => "device not found",
+            Self::Overflow => "numerical overflow",
             Self::ResourceBusy => "resource busy",
             _ => return None,
         })

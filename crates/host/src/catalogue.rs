@@ -5,18 +5,17 @@
 //! features gets the nearest model. Without it a host still works; its processor is then told by vendor and signature
 //! only.
 
+mod reading;
+#[cfg(test)]
+mod tests;
+
 use crate::Host;
 use crate::cpuid::{Registers, Signature};
-use roxmltree::{Document, Node};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 use std::time::SystemTime;
 
 /// Where the package puts it.
 const FOLDER: &str = "usr/share/libvirt/cpu_map";
-
-/// No file of it is nearly as large.
-const MAX_FILE: u64 = 4 << 20;
 
 /// The models and features of one family of processors.
 #[derive(Debug, Clone, Default)]
@@ -354,115 +353,6 @@ impl Catalogue {
             disable,
         })
     }
-
-    /// Reads the part of one family of architectures from the catalogue whose index lies in `folder`.
-    fn read(folder: &Path, family: &str) -> Option<Self> {
-        let mut catalogue = Self::default();
-        let index = text(&folder.join("index.xml"))?;
-        let index = Document::parse(&index).ok()?;
-        let arch = index
-            .root_element()
-            .children()
-            .find(|node| node.attribute("name") == Some(family))?;
-        for include in arch.descendants().filter(|node| node.has_tag_name("include")) {
-            let Some(name) = include.attribute("filename").filter(|name| !name.contains('/')) else {
-                continue;
-            };
-            let Some(content) = text(&folder.join(name)) else {
-                continue;
-            };
-            let Ok(document) = Document::parse(&content) else {
-                continue;
-            };
-            for node in document.root_element().children().filter(Node::is_element) {
-                catalogue.add(node);
-            }
-        }
-        (!catalogue.models.is_empty()).then_some(catalogue)
-    }
-
-    fn add(&mut self, node: Node<'_, '_>) {
-        let Some(name) = node.attribute("name") else {
-            return;
-        };
-        match node.tag_name().name() {
-            "vendor" => {
-                if let Some(string) = node.attribute("string") {
-                    self.vendors.push((name.to_owned(), string.to_owned()));
-                }
-            }
-            "feature" => {
-                let at = self.features.len();
-                self.by_name.insert(name.to_owned(), at);
-                for alias in node.children().filter(|child| child.has_tag_name("alias")) {
-                    if let Some(alias) = alias.attribute("name") {
-                        self.by_name.entry(alias.to_owned()).or_insert(at);
-                    }
-                }
-                let bits = node.children().filter_map(bit).collect();
-                let migratable = node.attribute("migratable") != Some("no");
-                self.features.push(Feature {
-                    name: name.to_owned(),
-                    migratable,
-                    bits,
-                });
-            }
-            "model" => {
-                let model = self.read_model(name, node);
-                self.models.push(model);
-            }
-            _ => (),
-        }
-    }
-
-    fn read_model(&self, name: &str, node: Node<'_, '_>) -> Model {
-        let mut model = Model {
-            for_host: true,
-            for_guest: true,
-            ..Model::default()
-        };
-        for child in node.children().filter(Node::is_element) {
-            let named = child.attribute("name");
-            match child.tag_name().name() {
-                // Another model that this one starts as.
-                "model" => {
-                    if let Some(base) = named.and_then(|base| self.model(base)) {
-                        let (for_host, for_guest) = (model.for_host, model.for_guest);
-                        model = Model {
-                            for_host,
-                            for_guest,
-                            ..base.clone()
-                        };
-                    }
-                }
-                "decode" => {
-                    model.for_host = child.attribute("host") != Some("off");
-                    model.for_guest = child.attribute("guest") != Some("off");
-                }
-                "vendor" => model.vendor = named.map(str::to_owned),
-                "signature" => model.signatures.extend(pattern(child)),
-                "feature" => {
-                    let Some(at) = named.and_then(|feature| self.position(feature)) else {
-                        continue;
-                    };
-                    let is = |attribute| child.attribute(attribute) == Some("yes");
-                    if is("removed") {
-                        model.features.0.remove(&at);
-                        model.explicit.0.insert(at);
-                        model.removed.0.insert(at);
-                        continue;
-                    }
-                    model.features.0.insert(at);
-                    if is("added") {
-                        model.explicit.0.insert(at);
-                    }
-                }
-                _ => (),
-            }
-        }
-        model.name = name.to_owned();
-        model
-    }
 }
 
 impl Host {
@@ -479,164 +369,5 @@ impl Host {
     /// The catalogue of a family of processors: `x86`, `ppc64` or `arm`. Only that of x86 knows bits.
     pub fn catalogue_of(&self, family: &str) -> Option<Catalogue> {
         Catalogue::read(&self.path(FOLDER), family)
-    }
-}
-
-fn text(path: &Path) -> Option<String> {
-    let about = path.metadata().ok()?;
-    (about.is_file() && about.len() <= MAX_FILE).then(|| std::fs::read_to_string(path).ok())?
-}
-
-fn number(node: Node<'_, '_>, attribute: &str) -> Option<u32> {
-    let text = node.attribute(attribute)?;
-    match text.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-fn bit(node: Node<'_, '_>) -> Option<Bit> {
-    let register = |name| number(node, name).unwrap_or(0);
-    match node.tag_name().name() {
-        "cpuid" => Some(Bit::Cpuid {
-            leaf: number(node, "eax_in")?,
-            sub_leaf: register("ecx_in"),
-            mask: Registers {
-                eax: register("eax"),
-                ebx: register("ebx"),
-                ecx: register("ecx"),
-                edx: register("edx"),
-            },
-        }),
-        "msr" => {
-            let mask = u64::from(register("edx")) << 32 | u64::from(register("eax"));
-            Some(Bit::Msr {
-                index: number(node, "index")?,
-                mask,
-            })
-        }
-        _ => None,
-    }
-}
-
-fn pattern(node: Node<'_, '_>) -> Option<Pattern> {
-    let stepping = match node.attribute("stepping") {
-        None => (0, u32::MAX),
-        Some(text) => {
-            let (first, last) = text.split_once('-').unwrap_or((text, text));
-            (first.parse().ok()?, last.parse().ok()?)
-        }
-    };
-    Some(Pattern {
-        family: number(node, "family")?,
-        model: number(node, "model")?,
-        stepping,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cpuid::Source;
-    use crate::tree::Tree;
-
-    fn tree() -> Tree {
-        let tree = Tree::new(&[]);
-        let put = |name: &str, text: &str| tree.put(&format!("{FOLDER}/{name}"), text.as_bytes());
-        put(
-            "index.xml",
-            "<cpus><arch name='x86'><include filename='v.xml'/><include filename='../../../../etc/x'/>
-             <group name='g'><include filename='f.xml'/><include filename='a.xml'/></group></arch>
-             <arch name='arm'/></cpus>",
-        );
-        put("v.xml", "<cpus><vendor name='AMD' string='AuthenticAMD'/></cpus>");
-        put(
-            "f.xml",
-            "<cpus>
-             <feature name='sse4.1'><alias name='sse4-1' source='qemu'/><cpuid eax_in='1' ecx='0x1'/></feature>
-             <feature name='cmp_legacy'><cpuid eax_in='1' ecx='0x2'/></feature>
-             <feature name='vme'><cpuid eax_in='1' edx='0x4'/></feature>
-             <feature name='rdctl-no'><msr index='0x10a' edx='0' eax='0x1'/></feature></cpus>",
-        );
-        put(
-            "a.xml",
-            "<cpus><model name='plain'><feature name='vme'/></model>
-             <model name='rich'><signature family='25' model='1' stepping='0-2'/><vendor name='AMD'/>
-               <feature name='vme'/><feature name='sse4.1'/><feature name='cmp_legacy' added='yes'/></model>
-             <model name='rich-v1'><decode host='on' guest='off'/><model name='rich'/></model></cpus>",
-        );
-        tree
-    }
-
-    #[test]
-    fn bits_get_names_and_names_get_a_model() {
-        let leaf = Registers {
-            ecx: 3,
-            edx: 4,
-            ..Registers::default()
-        };
-        let first = Registers {
-            eax: 1,
-            ..Registers::default()
-        };
-        let tree = tree();
-        let host = tree
-            .host()
-            .with_cpuid(Source::table([((0, 0), first), ((1, 0), leaf)].into()));
-        let catalogue = host.catalogue().unwrap();
-        let features = catalogue.of_host(&host);
-        assert_eq!(
-            features,
-            catalogue.set(["sse4-1", "cmp-legacy", "vme", "unheard-of"])
-        );
-        let named = catalogue.name_host(&features, Some("AMD"), None).unwrap();
-        assert_eq!((named.model, named.require), ("rich-v1", vec!["cmp_legacy"]));
-        let other = catalogue.name_host(&features, Some("Intel"), None).unwrap();
-        assert_eq!(
-            (other.model, other.require),
-            ("plain", vec!["sse4.1", "cmp_legacy"])
-        );
-    }
-
-    #[test]
-    fn a_guest_may_lack_what_the_model_of_its_signature_has() {
-        let tree = tree();
-        let catalogue = tree.host().catalogue().unwrap();
-        let signature = Some(Signature {
-            family: 25,
-            model: 1,
-            stepping: 1,
-        });
-        let named = catalogue
-            .name_guest(&catalogue.set(["vme"]), Some("AMD"), signature, |_| {
-                Some(FeatureSet::default())
-            })
-            .unwrap();
-        assert_eq!(
-            (named.model, named.disable),
-            ("rich", vec!["sse4.1", "cmp_legacy"])
-        );
-        let newer = Some(Signature {
-            family: 25,
-            model: 1,
-            stepping: 3,
-        });
-        let named = catalogue
-            .name_guest(&catalogue.set(["vme"]), Some("AMD"), newer, |_| {
-                Some(FeatureSet::default())
-            })
-            .unwrap();
-        assert_eq!(named.model, "plain");
-        assert_eq!(
-            catalogue.name_guest(&catalogue.set([]), Some("AMD"), None, |_| None),
-            None
-        );
-    }
-
-    #[test]
-    fn without_the_package_there_is_no_catalogue() {
-        assert!(Tree::new(&[]).host().catalogue().is_none());
-        let broken = Tree::new(&[("usr/share/libvirt/cpu_map/index.xml", "<cpus>")]);
-        assert!(broken.host().catalogue().is_none());
     }
 }

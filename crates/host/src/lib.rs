@@ -57,6 +57,16 @@ impl Host {
         self
     }
 
+    /// The first node that graphics are drawn by, if there is one. Reads `/dev/dri`.
+    pub fn render_node(&self) -> Option<PathBuf> {
+        let entries = std::fs::read_dir(self.path("dev/dri")).ok()?;
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        let first = names.filter(|name| name.starts_with("renderD")).min()?;
+        Some(Path::new("/dev/dri").join(first))
+    }
+
     /// What the processor says of itself.
     pub fn cpuid(&self) -> &cpuid::Source {
         &self.cpuid

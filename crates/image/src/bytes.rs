@@ -16,6 +16,10 @@ pub trait ReadAt {
 
 impl ReadAt for File {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        // No file is that long, and the kernel takes no such offset.
+        if i64::try_from(offset).is_err() {
+            return Ok(0);
+        }
         FileExt::read_at(self, buffer, offset)
     }
 }
@@ -25,6 +29,41 @@ impl ReadAt for [u8] {
         let rest = usize::try_from(offset).ok().and_then(|start| self.get(start..));
         let mut rest = rest.unwrap_or_default();
         io::Read::read(&mut rest, buffer)
+    }
+}
+
+/// How much of a file is read at once: where headers end, mostly.
+const START: usize = 4096;
+
+/// A file of which the start was read, so that whoever reads a header there asks nobody again.
+#[derive(Debug)]
+pub struct Ahead<'a> {
+    file: &'a File,
+    length: u64,
+    start: Vec<u8>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Reads the start of a file of that length.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn of(file: &'a File, length: u64) -> io::Result<Self> {
+        let room = usize::try_from(length).unwrap_or(START).min(START);
+        let start = read(file, 0, room)?;
+        Ok(Self { file, length, start })
+    }
+}
+
+impl ReadAt for Ahead<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset >= self.length {
+            return Ok(0);
+        }
+        match self.start.as_slice().read_at(buffer, offset)? {
+            0 => ReadAt::read_at(self.file, buffer, offset),
+            count => Ok(count),
+        }
     }
 }
 
@@ -65,6 +104,10 @@ impl Fields<'_> {
 
     pub(crate) fn be64(self, at: usize) -> Result<u64, Malformed> {
         self.array(at).map(u64::from_be_bytes)
+    }
+
+    pub(crate) fn le16(self, at: usize) -> Result<u16, Malformed> {
+        self.array(at).map(u16::from_le_bytes)
     }
 
     pub(crate) fn le32(self, at: usize) -> Result<u32, Malformed> {

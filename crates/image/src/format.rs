@@ -28,7 +28,8 @@ pub enum Format {
     Dmg,
 }
 
-/// A mark and the place it stands at.
+/// A mark and the place it stands at. Disk images of Apple, and Virtual PC's of fixed size, have theirs at the end, where
+/// every guest writes: they are what somebody says that they are.
 const MARKS: &[(Format, u64, &[u8])] = &[
     (Format::Qed, 0, b"QED\0"),
     (Format::Vmdk, 0, b"KDMV"),

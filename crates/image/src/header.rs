@@ -1,7 +1,7 @@
 //! What an image says of itself.
 
 use crate::bytes::ReadAt;
-use crate::{Backing, Format, other, qcow, qed, vmdk};
+use crate::{Backing, Format, other, qcow, qed, vhdx, vmdk};
 use std::io;
 
 /// A header that does not hold together.
@@ -28,6 +28,8 @@ pub enum Encryption {
     Aes,
     /// LUKS, by itself or within qcow2.
     Luks,
+    /// LUKS of its second version, by itself.
+    Luks2,
 }
 
 /// What an image says of itself.
@@ -43,6 +45,21 @@ pub struct Header {
     pub data_file: Option<String>,
     /// Whether it is encrypted.
     pub encryption: Option<Encryption>,
+    /// How it is laid out, where it is qcow2.
+    pub qcow2: Option<Qcow2>,
+}
+
+/// How a qcow2 image is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Qcow2 {
+    /// The version of its header: 2, or 3.
+    pub version: u32,
+    /// Bytes in a cluster.
+    pub cluster_size: u64,
+    /// Whether counts of references may be written late.
+    pub lazy_refcounts: bool,
+    /// Whether parts of clusters are allocated.
+    pub extended_l2: bool,
 }
 
 impl Header {
@@ -53,6 +70,7 @@ impl Header {
             backing: None,
             data_file: None,
             encryption: None,
+            qcow2: None,
         }
     }
 
@@ -66,6 +84,7 @@ impl Header {
             Format::Qcow | Format::Qcow2 => qcow::read(from, format),
             Format::Qed => qed::read(from),
             Format::Vmdk => vmdk::read(from),
+            Format::Vhdx => vhdx::read(from),
             _ => other::read(from, format, length),
         };
         read.map_err(|failure| match failure {

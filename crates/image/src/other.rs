@@ -7,6 +7,12 @@ use crate::{Encryption, Format, Header, Malformed};
 /// The footer of a Virtual PC image, which those that grow have at their start too.
 const VPC_FOOTER: u64 = 512;
 
+/// Where a compressed loop image has the size of its blocks and their number.
+const CLOOP_SIZES: u64 = 128;
+
+/// How far before its end a disk image of Apple has its trailer.
+const DMG_TRAILER: u64 = 512;
+
 const SECTOR: u64 = 512;
 
 pub(crate) fn read(from: &(impl ReadAt + ?Sized), format: Format, length: u64) -> Result<Header, Failure> {
@@ -51,11 +57,42 @@ pub(crate) fn read(from: &(impl ReadAt + ?Sized), format: Format, length: u64) -
             if !start.starts_with(b"LUKS\xba\xbe") {
                 return Err(Malformed("it has no mark of LUKS").into());
             }
-            header.encryption = Some(Encryption::Luks);
-            if fields.be16(6)? == 1 {
-                let payload = u64::from(fields.be32(104)?).saturating_mul(SECTOR);
-                header.capacity = Some(length.saturating_sub(payload));
+            match fields.be16(6)? {
+                1 => {
+                    header.encryption = Some(Encryption::Luks);
+                    let payload = u64::from(fields.be32(104)?).saturating_mul(SECTOR);
+                    header.capacity = Some(length.saturating_sub(payload));
+                }
+                // Where its payload begins stands in JSON, which nobody here needs to believe.
+                2 => header.encryption = Some(Encryption::Luks2),
+                _ => return Err(Malformed("its version is unknown").into()),
             }
+        }
+        Format::Bochs => {
+            let start = bytes(from, 0, 96)?;
+            let fields = Fields(&start);
+            if !start.starts_with(b"Bochs Virtual HD Image") {
+                return Err(Malformed("it has no mark of Bochs").into());
+            }
+            header.capacity = Some(match fields.le32(64)? {
+                0x1_0000 => fields.le64(84)?,
+                0x2_0000 => fields.le64(88)?,
+                _ => return Err(Malformed("its version is unknown").into()),
+            });
+        }
+        Format::Cloop => {
+            // Behind a shell script that would mount it.
+            let start = bytes(from, CLOOP_SIZES, 8)?;
+            let fields = Fields(&start);
+            header.capacity = Some(u64::from(fields.be32(0)?) * u64::from(fields.be32(4)?));
+        }
+        Format::Dmg => {
+            let trailer = bytes(from, length.saturating_sub(DMG_TRAILER), 512)?;
+            if !trailer.starts_with(b"koly") {
+                return Err(Malformed("it has no mark of a disk image of Apple").into());
+            }
+            let capacity = Fields(&trailer).be64(492)?.checked_mul(SECTOR);
+            header.capacity = Some(capacity.ok_or(Malformed("its size is beyond all bounds"))?);
         }
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Fields, ReadAt, name, text};
 use crate::header::Failure;
-use crate::{Backing, Encryption, Format, Header, Malformed};
+use crate::{Backing, Encryption, Format, Header, Malformed, Qcow2};
 
 pub(crate) const MAGIC: &[u8] = b"QFI\xfb";
 
@@ -25,6 +25,10 @@ const DATA_FILE: u32 = 0x4441_5441;
 
 /// The incompatible feature that data is in another file.
 const HAS_DATA_FILE: u64 = 1 << 2;
+/// The incompatible feature that parts of clusters are allocated.
+pub(crate) const EXTENDED_L2: u64 = 1 << 4;
+/// The compatible feature that counts of references are written late.
+pub(crate) const LAZY_REFCOUNTS: u64 = 1;
 
 pub(crate) fn read(from: &(impl ReadAt + ?Sized), format: Format) -> Result<Header, Failure> {
     let start = crate::bytes::read(from, 0, START)?;
@@ -61,11 +65,17 @@ fn second(from: &(impl ReadAt + ?Sized), fields: Fields<'_>, version: u32) -> Re
         ..Header::new(Format::Qcow2)
     };
     let cluster = 1_u64 << cluster_bits;
-    let (start, features) = if version == 2 {
-        (END_OF_2, 0)
+    let (start, features, compatible) = if version == 2 {
+        (END_OF_2, 0, 0)
     } else {
-        (fields.be32(100)?, fields.be64(72)?)
+        (fields.be32(100)?, fields.be64(72)?, fields.be64(80)?)
     };
+    header.qcow2 = Some(Qcow2 {
+        version,
+        cluster_size: cluster,
+        lazy_refcounts: compatible & LAZY_REFCOUNTS != 0,
+        extended_l2: features & EXTENDED_L2 != 0,
+    });
     if version == 3 && start < END_OF_3 || u64::from(start) > cluster {
         return Err(Malformed("its header has an impossible length").into());
     }

@@ -46,6 +46,7 @@ fn every_format_is_known_by_its_mark_and_tells_its_size() {
         ("vmdk", Format::Vmdk),
         ("vdi", Format::Vdi),
         ("parallels", Format::Ploop),
+        ("vhdx", Format::Vhdx),
         ("raw", Format::Raw),
     ] {
         folder.create(&format!("-f {name} {name}.img 10M"));
@@ -62,8 +63,75 @@ fn every_format_is_known_by_its_mark_and_tells_its_size() {
         let image = folder.read(&format!("vpc.{kind}"), Some(Format::Vpc));
         assert_eq!(image.sizes.capacity, 10_514_432);
     }
+    for kind in ["monolithicFlat", "twoGbMaxExtentSparse"] {
+        folder.create(&format!("-f vmdk -o subformat={kind} {kind}.vmdk 10M"));
+        let image = folder.read(&format!("{kind}.vmdk"), Some(Format::Vmdk));
+        assert_eq!(image.sizes.capacity, 10 << 20, "{kind}");
+    }
     folder.create("-f qcow2 -o compat=0.10 old.img 3M");
     assert_eq!(folder.read("old.img", None).sizes.capacity, 3 << 20);
+}
+
+/// Those that qemu-img reads and does not make, as far as their headers go.
+#[test]
+fn formats_of_others_tell_their_size() {
+    let folder = Folder::new();
+    let mut bochs = vec![0; 512];
+    bochs[..22].copy_from_slice(b"Bochs Virtual HD Image");
+    bochs[32..39].copy_from_slice(b"Redolog");
+    bochs[48..55].copy_from_slice(b"Growing");
+    bochs[64..68].copy_from_slice(&0x2_0000_u32.to_le_bytes());
+    bochs[68..72].copy_from_slice(&512_u32.to_le_bytes());
+    // Of one entry, blocks of 512 bytes and extents of 64 KiB.
+    bochs[72..76].copy_from_slice(&128_u32.to_le_bytes());
+    bochs[76..80].copy_from_slice(&512_u32.to_le_bytes());
+    bochs[80..84].copy_from_slice(&65536_u32.to_le_bytes());
+    bochs[88..96].copy_from_slice(&(8_u64 << 20).to_le_bytes());
+    // The catalog says of every extent that it is not there.
+    bochs.resize(1024, 0xff);
+    let mut cloop = vec![0; 256];
+    let script = b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n";
+    cloop[..script.len()].copy_from_slice(script);
+    cloop[128..132].copy_from_slice(&65536_u32.to_be_bytes());
+    cloop[132..136].copy_from_slice(&2_u32.to_be_bytes());
+    for (place, offset) in [160_u64, 200, 240].into_iter().enumerate() {
+        cloop[136 + 8 * place..144 + 8 * place].copy_from_slice(&offset.to_be_bytes());
+    }
+    for (name, content, format, capacity) in [
+        ("bochs", bochs, Format::Bochs, 8 << 20),
+        ("cloop", cloop, Format::Cloop, 128 << 10),
+    ] {
+        fs::write(folder.path(name), content).unwrap();
+        let image = folder.read(name, None);
+        assert_eq!((image.header.format, image.sizes.capacity), (format, capacity));
+        let output = Command::new("qemu-img")
+            .arg("info")
+            .arg(folder.path(name))
+            .output();
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(said.contains(&format!("({capacity} bytes)")), "{name}: {said}");
+    }
+    let mut dmg = vec![0; 1024];
+    dmg[512..516].copy_from_slice(b"koly");
+    dmg[512 + 492..512 + 500].copy_from_slice(&4096_u64.to_be_bytes());
+    fs::write(folder.path("dmg"), dmg).unwrap();
+    assert_eq!(folder.read("dmg", Some(Format::Dmg)).sizes.capacity, 2 << 20);
+    assert_eq!(
+        folder.read("dmg", None).header.format,
+        Format::Raw,
+        "its mark is where every guest writes"
+    );
+    let mut iso = vec![0; 0x8806];
+    iso[0x8001..0x8006].copy_from_slice(b"CD001");
+    fs::write(folder.path("iso"), iso).unwrap();
+    assert_eq!(folder.read("iso", None).header.format, Format::Iso);
+    let mut luks = vec![0; 4096];
+    luks[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+    fs::write(folder.path("luks2"), luks).unwrap();
+    assert_eq!(
+        folder.read("luks2", None).header.encryption,
+        Some(Encryption::Luks2)
+    );
 }
 
 #[test]
@@ -182,4 +250,20 @@ fn what_is_no_image_is_told_with_its_path() {
         Sizes::of(&folder.path("short"), Format::Qcow2).unwrap().capacity,
         4
     );
+}
+
+#[test]
+fn a_qcow2_image_tells_how_it_is_laid_out() {
+    let folder = Folder::new();
+    let layout = |name: &str, options: &str| {
+        folder.create(&format!("-f qcow2 {options} {name} 10M"));
+        folder.read(name, None).header.qcow2.unwrap()
+    };
+    let plain = layout("plain", "");
+    assert_eq!((plain.version, plain.cluster_size), (3, 65536));
+    assert!(!plain.lazy_refcounts && !plain.extended_l2);
+    assert_eq!(layout("old", "-o compat=0.10").version, 2);
+    let special = layout("special", "-o lazy_refcounts=on,extended_l2=on,cluster_size=128k");
+    assert_eq!(special.cluster_size, 128 << 10);
+    assert!(special.lazy_refcounts && special.extended_l2);
 }

@@ -10,8 +10,11 @@ pub mod domain;
 pub mod domain_capabilities;
 mod failure;
 pub mod mac;
+pub mod network;
+pub mod nwfilter;
 pub mod scaled;
 pub mod secret;
+pub mod storage;
 #[allow(missing_docs, reason = "as in a domain")]
 pub mod sysinfo;
 

@@ -42,7 +42,7 @@ pub fn bytes(element: &str, value: u64, unit: Option<&str>, default: u64) -> Res
         None => default,
     };
     let total = value.checked_mul(each).filter(|total| *total <= i64::MAX as u64);
-    total.ok_or_else(|| Error::invalid(format!("Value too large for element '{element}': {value}")))
+    total.ok_or_else(|| Error::Overflow(format!("Value too large for element '{element}': {value}")))
 }
 
 /// A size in KiB, rounded up when read; the unit is KiB where none is given.
@@ -81,6 +81,25 @@ impl Fields for Kibibytes {
 
     fn write_attributes(&self, writer: &mut Writer) {
         writer.attribute("unit", "KiB");
+    }
+
+    fn write_children(&self, writer: &mut Writer) {
+        writer.text(&self.0.format());
+    }
+}
+
+/// A size in bytes, which is the unit where none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Bytes(pub u64);
+
+impl Fields for Bytes {
+    fn read(node: Node<'_>) -> Result<Self> {
+        let value = node.own_text()?;
+        bytes(node.name(), value, node.attribute("unit"), 1).map(Self)
+    }
+
+    fn write_attributes(&self, writer: &mut Writer) {
+        writer.attribute("unit", "bytes");
     }
 
     fn write_children(&self, writer: &mut Writer) {

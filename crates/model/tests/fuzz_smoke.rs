@@ -3,8 +3,61 @@
 
 #[path = "../../../fuzz/bodies/domain_document.rs"]
 mod domain_document;
+#[path = "../../../fuzz/bodies/network_document.rs"]
+mod network_document;
+#[path = "../../../fuzz/bodies/nwfilter_document.rs"]
+mod nwfilter_document;
+#[path = "../../../fuzz/bodies/round_trip.rs"]
+mod round_trip;
 #[path = "../../../fuzz/bodies/secret_document.rs"]
 mod secret_document;
+#[path = "../../../fuzz/bodies/storage_document.rs"]
+mod storage_document;
+
+const POOL: &str = "<pool type='netfs'><name>p</name><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid><source><host name='h'/>\
+    <dir path='/x//y'/><format type='nfs'/><protocol ver='4.1'/></source><target><path>/mnt//a/</path><permissions><mode>0700</mode>\
+    <owner>-1</owner><group>0</group></permissions></target><fs:mount_opts xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'>\
+    <fs:option name='noatime'/></fs:mount_opts></pool>";
+
+const VOLUME: &str = "<volume type='file'><name>a.img</name><capacity unit='G'>1</capacity><allocation>0</allocation><target>\
+    <format type='qcow2'/><permissions><mode>0600</mode></permissions><compat>1.1</compat><clusterSize unit='KiB'>64</clusterSize>\
+    <features><lazy_refcounts/></features></target><backingStore><path>/b</path><format type='raw'/></backingStore></volume>";
+
+const NETWORK: &str = "<network ipv6='yes' trustGuestRxFilters='no' xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>\
+    <name>n</name><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid><title>t</title><description>d</description><metadata>\
+    <x:y xmlns:x='urn:x'/></metadata><forward mode='nat' dev='eth0'><nat ipv6='yes'><address start='192.0.2.4' end='192.0.2.9'/>\
+    <port start='500' end='1000'/></nat></forward><bridge name='virbr1' zone='z' stp='off' delay='2' macTableManager='libvirt'/>\
+    <mtu size='9000'/><mac address='52:54:00:e6:a2:c9'/><domain name='e.org' localOnly='yes' register='yes'/>\
+    <dns forwardPlainNames='no'><forwarder domain='a' addr='8.8.8.8'/><txt name='t' value='a,b'/>\
+    <srv service='s' protocol='tcp' target='.' port='1024' priority='1' weight='2'/><host ip='192.0.2.4'><hostname>h</hostname>\
+    <hostname>i</hostname></host></dns><bandwidth><inbound average='1' peak='2' burst='3'/><outbound average='4'/></bandwidth>\
+    <port isolated='yes'/><ip address='192.0.2.1' netmask='255.255.255.0' localPtr='yes'><tftp root='/t'/><dhcp>\
+    <range start='192.0.2.9' end='192.0.2.20'><lease expiry='1' unit='hours'/></range><host mac='52:54:00:00:00:0A' name='a' \
+    ip='192.0.2.7'><lease expiry='0'/></host><bootp file='f' server='192.0.2.8'/></dhcp></ip>\
+    <ip family='ipv6' address='fd00::1' prefix='64'><dhcp><host id='0:1:2' name='b' ip='fd00::7'/></dhcp></ip>\
+    <route family='ipv6' address='fd01::' prefix='64' gateway='fd00::9' metric='2'/><virtualport type='openvswitch'>\
+    <parameters profileid='p'/></virtualport><portgroup name='g' default='yes'><vlan trunk='yes'><tag id='4' nativeMode='tagged'/></vlan>\
+    </portgroup><dnsmasq:options><dnsmasq:option value='foo=bar'/></dnsmasq:options></network>";
+
+const POOL_OF_CARDS: &str = "<network><name>n</name><forward mode='hostdev' managed='yes'><driver name='vfio' model='m'/>\
+    <address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x1'/><address type='pci' bus='4'/></forward></network>";
+
+const PORT: &str = "<networkport><uuid>7ae63b5f-fe96-4af0-a7c3-da04ba1b3f54</uuid><owner><name>g</name>\
+    <uuid>06578fc1-c686-46fa-bc2c-220893b466a6</uuid></owner><group>web</group><mac address='52:54:0:7b:35:93'/>\
+    <virtualport type='802.1Qbg'><parameters managerid='11' typeid='1193047'/></virtualport><bandwidth classID='3'>\
+    <inbound average='1000' floor='200'/></bandwidth><rxfilters trustGuest='yes'/><port isolated='yes'/>\
+    <plug type='hostdev-pci' managed='yes'><driver name='vfio'/><address bus='0x02' slot='0x03' function='0x4'/></plug></networkport>";
+
+const FILTER: &str = include_str!("../../../fuzz/seeds/nwfilter_document/filter");
+
+/// Found by the fuzzer.
+const FILTER_AT_THE_ROOT: &str = "<filter name='f' priority='-7'/>";
+
+/// Found by the fuzzer.
+const NO_RATE: &str =
+    "<network><name>n</name><bandwidth><inbound average='0' peak='2'/></bandwidth></network>";
+
+const BINDING: &str = include_str!("../../../fuzz/seeds/nwfilter_document/binding");
 
 const SECRET: &str = "<secret ephemeral='no' private='yes'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid>\
     <description>a &lt; b</description><usage type='iscsi'><target>iqn.2013-07.com.example:pool</target></usage></secret>";
@@ -34,6 +87,15 @@ fn next(state: &mut u64, below: usize) -> usize {
 fn broken_documents_are_refused_or_come_back() {
     broken(GOOD, domain_document::run);
     broken(SECRET, secret_document::run);
+    broken(POOL, storage_document::run);
+    broken(VOLUME, storage_document::run);
+    broken(NETWORK, network_document::run);
+    broken(POOL_OF_CARDS, network_document::run);
+    broken(PORT, network_document::run);
+    broken(FILTER, nwfilter_document::run);
+    broken(FILTER_AT_THE_ROOT, nwfilter_document::run);
+    broken(NO_RATE, network_document::run);
+    broken(BINDING, nwfilter_document::run);
 }
 
 /// Runs a body over a document and over what is left of it after some changes.

@@ -14,10 +14,14 @@
 //! ```
 
 mod daemon;
+mod hanging;
 mod process;
+mod realm;
 
 pub use daemon::Daemon;
+pub use hanging::Hanging;
 pub use process::wait_until;
+pub use realm::Realm;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -105,9 +109,21 @@ pub fn end_processes(folder: &Path) {
     }
 }
 
+/// Removes the control groups of guests that no daemon was left to remove: a private instance has a partition of its own.
+fn remove_groups(folder: &Path) {
+    let name = root_below(folder).display().to_string();
+    let partition = format!("machine/{}.partition", name.trim_matches('/').replace('/', "-"));
+    let group = cgroup::Hierarchy::find(&cgroup::Controller::ALL).group(Path::new(&partition));
+    if group.exists() {
+        // What is in one still is told by whoever looks for left-overs.
+        let _ = group.remove();
+    }
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         end_processes(self.folder());
+        remove_groups(self.folder());
     }
 }
 

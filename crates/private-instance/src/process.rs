@@ -15,13 +15,39 @@ pub(crate) fn with_variable(variable: &str, folder: &Path) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
+        environment(*pid)
             .split(|byte| *byte == 0)
             .any(|set| set.starts_with(&mark))
     })
     .collect()
 }
+
+/// The environment of a process; that of the new program where it is just being run.
+///
+/// Linux tells whoever started a program that it runs (it closes descriptors that are closed on exec, and wakes the
+/// parent of a `vfork`) before it has noted where the program's arguments and environment lie: for an instant both read
+/// as empty, of a process that does have a program.
+fn environment(pid: u32) -> Vec<u8> {
+    let folder = Path::new("/proc").join(pid.to_string());
+    let read = |file| fs::read(folder.join(file)).unwrap_or_default();
+    // Bounded, as a program may have overwritten both.
+    for _ in 0..BEING_RUN_LOOKS {
+        let environment = read("environ");
+        let being_run =
+            environment.is_empty() && read("cmdline").is_empty() && folder.join("exe").read_link().is_ok();
+        if !being_run {
+            return environment;
+        }
+        std::thread::sleep(BEING_RUN_PAUSE);
+    }
+    read("environ")
+}
+
+/// How often to look again at a process that is just being run.
+const BEING_RUN_LOOKS: u32 = 500;
+
+/// The pause between two looks.
+const BEING_RUN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends a signal.
 pub(crate) fn signal(pid: u32, signal: Signal) -> Result<()> {

@@ -1,5 +1,8 @@
 //! What a caller must be allowed to do: `object:permission`, sometimes only when a flag is given.
 
+use crate::PROGRAMS;
+use std::collections::BTreeMap;
+
 /// One access rule of a procedure, from its line in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AclRule {
@@ -25,6 +28,13 @@ pub enum When {
 }
 
 impl AclRule {
+    /// Whether its permission is for looking only ("Anonymous" in libvirt's documentation): at what an object is, or at which
+    /// objects the host has. To see what is inside an object is more.
+    fn is_for_looking(&self) -> bool {
+        matches!(self.permission, "read" | "getattr")
+            || self.object == "connect" && self.permission.starts_with("search_")
+    }
+
     /// Reads `object:permission[:flag]`, the form of the table, at compile time.
     pub(crate) const fn parse(text: &'static str) -> Self {
         let (object, rest) = cut(text);
@@ -46,6 +56,22 @@ impl AclRule {
             when,
         }
     }
+}
+
+/// The name that a permission has in polkit: `org.libvirt.api.storage-pool.search-storage-vols`.
+pub fn action(object: &str, permission: &str) -> String {
+    format!("org.libvirt.api.{object}.{permission}").replace('_', "-")
+}
+
+/// Every permission that any call or list asks for, with whether it is for looking only: then everybody has it, unless a
+/// policy says otherwise.
+pub fn permissions() -> BTreeMap<(&'static str, &'static str), bool> {
+    let procedures = PROGRAMS.iter().flat_map(|program| program.procedures);
+    let rules = procedures.flat_map(|procedure| procedure.acl.iter().chain(procedure.filter));
+    rules
+        .filter(|rule| !rule.permission.is_empty())
+        .map(|rule| ((rule.object, rule.permission), rule.is_for_looking()))
+        .collect()
 }
 
 /// The text before the first colon and after it.

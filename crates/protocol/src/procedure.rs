@@ -44,6 +44,14 @@ pub struct ProcedureInfo {
     pub filter: &'static [AclRule],
 }
 
+impl ProcedureInfo {
+    /// Whether it is the line of `P`, among those of the programs that drivers serve. Lines have no one address to tell them by: the
+    /// tables are constants.
+    pub fn is<P: Procedure>(&self) -> bool {
+        self.number == P::INFO.number && self.name == P::INFO.name
+    }
+}
+
 /// Who sends a procedure, and what it carries.
 #[derive(Debug)]
 pub enum Kind {
@@ -61,23 +69,29 @@ pub enum Kind {
     },
 }
 
-/// The body of a packet as data: for tests, fuzzing and tools that know no types.
+/// The body of a packet as data, for those who know no types.
 #[derive(Debug)]
 pub struct Body {
     /// The wire form.
     pub schema: fn() -> Schema,
-    /// Decodes `bytes` as this body and encodes it again.
-    pub recode: fn(&[u8]) -> Result<Vec<u8>, Error>,
 }
 
 impl Body {
     /// The body of type `T`.
-    pub(crate) const fn of<T: Encode + Decode + Describe>() -> Self {
-        Self {
-            schema: T::schema,
-            recode: |bytes| xdr::to_bytes(&xdr::from_bytes::<T>(bytes)?),
-        }
+    pub(crate) const fn of<T: Describe>() -> Self {
+        Self { schema: T::schema }
     }
+}
+
+/// Decodes a body and encodes it again: for tests and fuzzing of every type there is.
+///
+/// This is no part of [`Body`], because what a program's table refers to is linked into every daemon: it would hold the
+/// code for each type of the protocol.
+pub type Recode = fn(&[u8]) -> Result<Vec<u8>, Error>;
+
+/// The [`Recode`] of type `T`.
+pub(crate) fn recode<T: Encode + Decode>(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    xdr::to_bytes(&xdr::from_bytes::<T>(bytes)?)
 }
 
 /// Whether a call may be served while others wait.

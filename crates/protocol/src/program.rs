@@ -1,7 +1,7 @@
 //! A program: a number, a version and a table of procedures; and the macro that declares one.
 
-use crate::ProcedureInfo;
-use crate::{admin, keepalive, lock, log, lxc, qemu, remote};
+use crate::{ProcedureInfo, Recode};
+use crate::{admin, hybrid, keepalive, lock, log, lxc, qemu, remote};
 
 /// One program of the protocol.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Program {
     }
 }
 
-/// Every program.
+/// Every program that libvirt has.
 pub static PROGRAMS: &[&Program] = &[
     &remote::PROGRAM,
     &qemu::PROGRAM,
@@ -33,6 +33,24 @@ pub static PROGRAMS: &[&Program] = &[
     &lock::PROGRAM,
     &keepalive::PROGRAM,
 ];
+
+/// Recodes the bodies of the procedure with that number: arguments and reply of a call, the message of an event. None where
+/// there is no such procedure.
+pub fn recodes(program: &Program, number: i32) -> Option<&'static [Recode]> {
+    let all: &[(u32, &'static [&'static [Recode]])] = &[
+        (remote::PROGRAM.number, remote::procedure::RECODES),
+        (qemu::PROGRAM.number, qemu::procedure::RECODES),
+        (lxc::PROGRAM.number, lxc::procedure::RECODES),
+        (admin::PROGRAM.number, admin::procedure::RECODES),
+        (log::PROGRAM.number, log::procedure::RECODES),
+        (lock::PROGRAM.number, lock::procedure::RECODES),
+        (keepalive::PROGRAM.number, keepalive::procedure::RECODES),
+        (hybrid::PROGRAM.number, hybrid::procedure::RECODES),
+    ];
+    let (_, recodes) = all.iter().find(|(known, _)| *known == program.number)?;
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    recodes.get(index).copied()
+}
 
 /// Declares a program: its numbers, then a line for each procedure in the order of the numbers.
 macro_rules! program {
@@ -56,6 +74,9 @@ macro_rules! program {
                 filter: const { &[$($(crate::AclRule::parse($filter)),*)?] },
             }),*],
         };
+        /// The bodies of each procedure, in the order of the table; nothing but tests and fuzzing refers to it.
+        pub(crate) const RECODES: &[&[crate::Recode]] =
+            &[$($crate::program::program!(@recodes $kind ($($in)?) ($($out)?))),*];
         $($crate::program::program!(@marker $program $proc $wire $kind $marker ($($in)?) ($($out)?));)*
     };
 
@@ -66,6 +87,14 @@ macro_rules! program {
         }
     };
     (@kind event ($in:ty) ()) => { crate::Kind::Event { message: crate::Body::of::<$in>() } };
+
+    (@recodes call ($($in:ty)?) ($($out:ty)?)) => {
+        &[
+            crate::procedure::recode::<$crate::program::program!(@type $($in)?)> as crate::Recode,
+            crate::procedure::recode::<$crate::program::program!(@type $($out)?)>,
+        ]
+    };
+    (@recodes event ($in:ty) ()) => { &[crate::procedure::recode::<$in> as crate::Recode] };
 
     (@priority) => { crate::Priority::Low };
     (@priority high) => { crate::Priority::High };

@@ -39,6 +39,8 @@ const SUBJECTS: &[(&str, Domain)] = &[
     ("secret", Domain::Secret),
     ("node_device", Domain::Nodedev),
     ("interface", Domain::Interface),
+    // node_list_devices
+    ("devices", Domain::Nodedev),
 ];
 
 impl ProcedureInfo {
@@ -95,6 +97,7 @@ mod tests {
                 "virNodeDeviceGetAutostart",
                 Domain::Nodedev,
             ),
+            ("node_list_devices", "virNodeListDevices", Domain::Nodedev),
             (
                 "connect_list_all_nwfilters",
                 "virConnectListAllNWFilters",

@@ -5,9 +5,12 @@
 //! sender could not write at once. It reads no further while
 //! - the side admits no more calls (its requests' limit),
 //! - more than [`REPLY_MARK`] bytes of replies wait for the peer to read them,
-//! - a stream holds more than its window of data that nobody took.
+//! - a stream holds more than its window of data that nobody took,
+//! - a call is being answered that decides how the next packet is read.
 //!
 //! Each of these is bounded by what one packet may be, and each is of the peer's own making: nobody else waits.
+
+mod streams;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -28,14 +31,17 @@ use tokio::time::{Instant, Sleep};
 
 use crate::frame::{FrameError, FrameReader};
 use crate::keepalive::{Due, Keepalive, Pulse, answer, ping};
+use crate::layer::{Layer, Unseal, Unsealer};
 use crate::outbox::{Class, Outbox};
 use crate::packet::Packet;
 use crate::relay::Lane;
-use crate::stream::{Key, StreamState, key};
+use crate::stream::{Key, StreamState};
 use crate::transport::Transport;
 
 /// Bytes of waiting replies above which no more calls are read.
 pub const REPLY_MARK: usize = 1 << 20;
+/// Above how many bytes a packet does not fit into what the kernel takes at once unless it is asked to take more.
+const LARGE: usize = 128 * 1024;
 /// How many packets are dealt with before other tasks have their turn.
 const TURN: usize = 64;
 /// How many streams one connection may have open.
@@ -117,7 +123,6 @@ pub trait Inbound: Send {
 }
 
 /// The handle of a connection.
-#[derive(Debug)]
 pub struct Link {
     transport: Transport,
     outbox: Mutex<Outbox>,
@@ -133,6 +138,11 @@ pub struct Link {
     keepalive: Mutex<Option<Keepalive>>,
     event_limit: usize,
     stillness: Mutex<Stillness>,
+    /// A call is being answered that the peer has to wait for.
+    answering: AtomicBool,
+    /// What decrypts all that is read from now on, until the task has taken it.
+    unseal: Mutex<Option<Box<dyn Unseal>>>,
+    encrypted: AtomicBool,
 }
 
 /// Whether a connection reads on.
@@ -163,6 +173,9 @@ impl Link {
             keepalive: Mutex::new(None),
             event_limit,
             stillness: Mutex::default(),
+            answering: AtomicBool::new(false),
+            unseal: Mutex::new(None),
+            encrypted: AtomicBool::new(false),
         })
     }
 
@@ -183,6 +196,30 @@ impl Link {
         *self.stillness.lock() = Stillness::Asked(told);
         self.wake();
         answer
+    }
+
+    /// From the connection's task, while it deals with a packet: nothing more is read before [`Link::answered`].
+    pub(crate) fn answer_first(&self) {
+        self.answering.store(true, Ordering::SeqCst);
+    }
+
+    /// Reads on after that.
+    pub(crate) fn answered(&self) {
+        self.answering.store(false, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Sends a packet, the last in the clear: all that follows it is encrypted, and so has to be all that is read after the
+    /// packet that it answers.
+    pub(crate) fn send_and_secure(&self, packet: Packet, layer: Layer) {
+        let mut outbox = self.outbox.lock();
+        outbox.push(packet, Class::Reply);
+        outbox.secure(layer.seal);
+        *self.unseal.lock() = Some(layer.unseal);
+        self.encrypted.store(true, Ordering::SeqCst);
+        let written = outbox.write_now(&self.transport);
+        drop(outbox);
+        self.written(written);
     }
 
     /// Reads on.
@@ -211,6 +248,9 @@ impl Link {
 
     /// Sends a call or a reply.
     pub fn send(&self, packet: Packet) {
+        if packet.bytes().len() > LARGE {
+            self.transport.expect_much();
+        }
         self.push(packet, Class::Reply);
     }
 
@@ -307,68 +347,15 @@ impl Link {
             gone.await;
         }
     }
+}
 
-    /// Makes a stream known; `false` if there are too many, or one like it.
-    pub(crate) fn add_stream(&self, stream: &Arc<StreamState>) -> bool {
-        let mut streams = self.streams.lock();
-        if self.is_closed() || streams.len() >= MAX_STREAMS || streams.contains_key(&stream.key()) {
-            return false;
-        }
-        streams.insert(stream.key(), Arc::clone(stream));
-        true
-    }
-
-    pub(crate) fn forget_stream(&self, stream: &Arc<StreamState>) {
-        let mut streams = self.streams.lock();
-        if streams
-            .get(&stream.key())
-            .is_some_and(|known| Arc::ptr_eq(known, stream))
-        {
-            streams.remove(&stream.key());
-        }
-    }
-
-    /// The call that opens the stream was answered well.
-    pub(crate) fn stream_opened(&self, stream: &Arc<StreamState>) {
-        for packet in stream.opened() {
-            self.send_stream(packet, stream);
-        }
-    }
-
-    /// The call that should open the stream failed.
-    pub(crate) fn stream_refused(&self, stream: &Arc<StreamState>) {
-        self.forget_stream(stream);
-        if stream.gone("the call that opens the stream failed") {
-            self.stream_has_room();
-        }
-    }
-
-    pub(crate) fn stream_has_room(&self) {
-        self.full_streams.fetch_sub(1, Ordering::SeqCst);
-        self.wake();
-    }
-
-    fn stream(&self, header: &Header) -> Option<Arc<StreamState>> {
-        self.streams.lock().get(&key(header)).cloned()
-    }
-
-    fn stream_packet(
-        &self,
-        stream: &Arc<StreamState>,
-        header: &Header,
-        body: &[u8],
-    ) -> Result<(), CloseReason> {
-        let then = stream.deliver(header, body).map_err(protocol_violation)?;
-        if then.now_full {
-            self.full_streams.fetch_add(1, Ordering::SeqCst);
-        }
-        if then.forget {
-            self.forget_stream(stream);
-        }
-        if let Some(answer) = then.answer {
-            self.send_stream(answer, stream);
-        }
-        Ok(())
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("transport", &self.transport)
+            .field("outbox", &self.outbox)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -390,6 +377,7 @@ pub async fn run(link: Arc<Link>, inbound: impl Inbound) -> CloseReason {
         link,
         inbound,
         reader: FrameReader::new(),
+        unsealer: None,
         pulse: None,
         timer: None,
         paused: false,
@@ -404,6 +392,7 @@ struct Task<I> {
     link: Arc<Link>,
     inbound: I,
     reader: FrameReader,
+    unsealer: Option<Unsealer>,
     pulse: Option<Pulse>,
     timer: Option<Pin<Box<Sleep>>>,
     /// This side did not read in the last turn, so the peer's silence says nothing.
@@ -453,10 +442,11 @@ impl<I: Inbound> Task<I> {
             if self.link.is_closed() {
                 return Ok(Poll::Ready(()));
             }
-            if self.link.still(self.reader.is_empty()) {
+            let between_messages = self.unsealer.as_ref().is_none_or(Unsealer::is_empty);
+            if self.link.still(self.reader.is_empty() && between_messages) {
                 return Ok(Poll::Pending);
             }
-            match self.link.transport.poll_read(cx, self.reader.room()) {
+            match self.read(cx) {
                 Poll::Ready(Ok((0, _))) => {
                     self.reader.end()?;
                     return Err(CloseReason::Peer);
@@ -474,11 +464,40 @@ impl<I: Inbound> Task<I> {
                 }
                 Poll::Ready(Err(error)) => return Err(broken(error)),
                 Poll::Pending => {
-                    self.reader.rest();
+                    if self.link.streams.lock().is_empty() {
+                        self.reader.rest();
+                        self.unsealer.iter_mut().for_each(Unsealer::rest);
+                    }
                     return Ok(Poll::Pending);
                 }
             }
         }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(usize, Option<OwnedFd>)>> {
+        let (transport, room) = (&self.link.transport, self.reader.room());
+        match &mut self.unsealer {
+            None => transport.poll_read(cx, room),
+            Some(unsealer) => unsealer
+                .poll_read(transport, cx, room)
+                .map_ok(|count| (count, None)),
+        }
+    }
+
+    /// Whether packets may be dealt with: not while one is answered that the peer has to wait for. After that what is read may be
+    /// encrypted.
+    fn may_go_on(&mut self) -> Result<bool, CloseReason> {
+        if self.link.answering.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        if self.unsealer.is_none() && self.link.encrypted.load(Ordering::SeqCst) {
+            if !self.reader.is_empty() {
+                let text = "it went on in the clear where everything has to be encrypted";
+                return Err(CloseReason::Protocol(text.to_owned()));
+            }
+            self.unsealer = self.link.unseal.lock().take().map(Unsealer::new);
+        }
+        Ok(true)
     }
 
     /// Writes what nobody could write at once; whether all of it is written by this.
@@ -498,6 +517,9 @@ impl<I: Inbound> Task<I> {
     /// Deals with the packets that are there; `false` if reading has to pause.
     fn packets(&mut self, budget: &mut usize) -> Result<bool, CloseReason> {
         while *budget > 0 && !self.link.is_closed() {
+            if !self.may_go_on()? {
+                return Ok(false);
+            }
             if self.link.full_streams.load(Ordering::SeqCst) > 0 {
                 return Ok(false);
             }
@@ -513,6 +535,12 @@ impl<I: Inbound> Task<I> {
             }
             *budget -= 1;
             let fds = self.reader.take_fds(&frame)?;
+            if stream && let Some(known) = self.link.stream(&header) {
+                let body = self.reader.take_body(&frame);
+                self.link.stream_packet(&known, &header, body)?;
+                self.reader.consume(&frame);
+                continue;
+            }
             let packet = Arrived {
                 header,
                 body: self.reader.body(&frame),
@@ -525,8 +553,6 @@ impl<I: Inbound> Task<I> {
                 }
             } else if !stream {
                 self.inbound.packet(packet)?;
-            } else if let Some(stream) = self.link.stream(&header) {
-                self.link.stream_packet(&stream, &header, packet.body)?;
             } else {
                 self.inbound.stray(packet)?;
             }

@@ -13,13 +13,19 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use protocol::net::{Header, MessageType, limits};
 
 use crate::wipe::wipe;
 
 /// What an idle connection keeps allocated, in bytes.
 const IDLE: usize = 4096;
+/// The shortest packet that is given away with its buffer, in bytes: shorter ones are copied sooner.
+const WORTH_LENDING: usize = 64 * 1024;
+/// How many buffers are waited for.
+const MOST_LENT: usize = 8;
 /// Length word and header: no packet is shorter.
 const SHORTEST: usize = limits::LENGTH + limits::HEADER;
 /// The longest packet, length word included.
@@ -78,6 +84,17 @@ pub struct FrameReader {
     position: u64,
     /// Descriptors not yet taken, with the place of the byte each came with.
     fds: VecDeque<(u64, OwnedFd)>,
+    /// Buffers whose packets were given away, to be filled again once nobody has them any more.
+    lent: VecDeque<Arc<Vec<u8>>>,
+}
+
+/// A buffer with a packet that was given away.
+struct Lent(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl FrameReader {
@@ -90,6 +107,7 @@ impl FrameReader {
             needed: SHORTEST,
             position: 0,
             fds: VecDeque::new(),
+            lent: VecDeque::new(),
         }
     }
 
@@ -145,6 +163,7 @@ impl FrameReader {
 
     /// Nothing more to read for now: gives back what an idle connection does not need.
     pub fn rest(&mut self) {
+        self.lent = VecDeque::new();
         if self.filled.is_empty() && self.buffer.len() > IDLE {
             self.buffer = Vec::new();
             self.filled = 0..0;
@@ -227,6 +246,35 @@ impl FrameReader {
         self.buffer
             .get(start + frame.body.start..start + frame.body.end)
             .unwrap_or_default()
+    }
+
+    /// The body of a packet that [`peek`](Self::peek) found, for whoever keeps it: without a copy where a large packet has the
+    /// buffer for itself. All that may be done with the packet after this is [`consume`](Self::consume).
+    pub fn take_body(&mut self, frame: &Frame) -> Bytes {
+        let alone = frame.fds == 0 && self.filled == (0..frame.length);
+        if !alone || frame.length < WORTH_LENDING {
+            return Bytes::copy_from_slice(self.body(frame));
+        }
+        let next = self.free_buffer();
+        let whole = Arc::new(std::mem::replace(&mut self.buffer, next));
+        if self.lent.len() < MOST_LENT {
+            self.lent.push_back(Arc::clone(&whole));
+        }
+        Bytes::from_owner(Lent(whole)).slice(frame.body.clone())
+    }
+
+    /// A buffer for what follows: one that came back, or a new one of the same length.
+    fn free_buffer(&mut self) -> Vec<u8> {
+        let length = self.buffer.len();
+        for _ in 0..self.lent.len() {
+            match self.lent.pop_front().map(Arc::try_unwrap) {
+                Some(Ok(buffer)) if buffer.len() == length => return buffer,
+                // Somebody has it still.
+                Some(Err(buffer)) => self.lent.push_back(buffer),
+                _ => {}
+            }
+        }
+        vec![0; length]
     }
 
     /// The descriptors of a packet that [`peek`](Self::peek) found.
@@ -372,6 +420,48 @@ mod tests {
         reader.rest();
         reader.room();
         assert!(reader.allocated() <= 8192);
+    }
+
+    #[test]
+    fn a_large_packet_is_given_away_with_its_buffer_which_is_filled_again() {
+        let packet = |byte: u8| Packet::raw(header(MessageType::Stream, 1), &[byte; WORTH_LENDING]).unwrap();
+        let mut reader = FrameReader::new();
+        let mut kept = Vec::new();
+        let mut places = std::collections::HashSet::new();
+        for byte in 0..40 {
+            feed(&mut reader, packet(byte).bytes());
+            let frame = reader.peek().unwrap().unwrap();
+            let body = reader.take_body(&frame);
+            reader.consume(&frame);
+            assert!(reader.is_empty());
+            assert_eq!(body, vec![byte; WORTH_LENDING]);
+            places.insert(body.as_ptr());
+            kept.push(body);
+            if kept.len() > 3 {
+                kept.remove(0);
+            }
+            for (age, body) in kept.iter().rev().enumerate() {
+                assert!(
+                    body.iter()
+                        .all(|known| usize::from(*known) + age == usize::from(byte))
+                );
+            }
+        }
+        assert!(places.len() < 8, "{} buffers", places.len());
+        // Short ones, and those that something follows, are copied.
+        let mut bytes = packet(1).bytes().to_vec();
+        bytes.extend_from_slice(
+            Packet::raw(header(MessageType::Stream, 2), b"next")
+                .unwrap()
+                .bytes(),
+        );
+        reader.rest();
+        feed(&mut reader, &bytes);
+        let frame = reader.peek().unwrap().unwrap();
+        assert_eq!(reader.take_body(&frame), vec![1; WORTH_LENDING]);
+        reader.consume(&frame);
+        let frame = reader.peek().unwrap().unwrap();
+        assert_eq!(reader.take_body(&frame), b"next"[..]);
     }
 
     #[test]

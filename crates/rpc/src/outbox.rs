@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::layer::{self, Seal};
 use crate::packet::Packet;
 use crate::relay::Lane;
 use crate::stream::StreamState;
@@ -26,24 +27,40 @@ pub(crate) enum Class {
     Stream(Arc<StreamState>),
     /// Anything that another connection brought.
     Relayed(Arc<Lane>),
+    /// The beginning of a packet that is encrypted in parts; the last part has the packet's class.
+    Part,
 }
 
 #[derive(Debug)]
 struct Queued {
     packet: Packet,
     class: Class,
+    /// How many bytes it is accounted for; those of an encrypted packet are others.
+    counts: usize,
+}
+
+/// What encrypts packets when their turn comes.
+struct Sealer {
+    seal: Box<dyn Seal>,
+    /// A packet that is longer than a message may be, and how much of it is on its way.
+    begun: Option<(Queued, usize)>,
 }
 
 /// How many packets one system call may take.
 const BATCH: usize = 16;
 
+/// How many bytes are encrypted before they are written.
+const SEALED_AT_ONCE: usize = 64 << 10;
+
 /// The packets not yet written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Outbox {
     urgent: VecDeque<Queued>,
     bulk: VecDeque<Queued>,
     /// Being written: nothing overtakes these. Only the last may have descriptors.
     line: VecDeque<Queued>,
+    /// Encrypts whatever gets in line, once there is a layer.
+    sealer: Option<Sealer>,
     /// How much of the line's first packet is written.
     written: usize,
     /// How many of its descriptors are sent.
@@ -77,7 +94,15 @@ impl Outbox {
 
     /// Whether everything is written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.line.is_empty() && self.urgent.is_empty() && self.bulk.is_empty()
+        let begun = self.sealer.as_ref().is_some_and(|sealer| sealer.begun.is_some());
+        self.line.is_empty() && self.urgent.is_empty() && self.bulk.is_empty() && !begun
+    }
+
+    /// From now on whatever is pushed is encrypted, and what waits already goes as it is.
+    pub(crate) fn secure(&mut self, seal: Box<dyn Seal>) {
+        self.line.append(&mut self.urgent);
+        self.line.append(&mut self.bulk);
+        self.sealer = Some(Sealer { seal, begun: None });
     }
 
     /// Drops what waits, and everything that is pushed later.
@@ -107,8 +132,13 @@ impl Outbox {
                 &mut self.urgent
             }
             Class::Stream(_) => &mut self.bulk,
+            Class::Part => &mut self.urgent,
         };
-        queue.push_back(Queued { packet, class });
+        queue.push_back(Queued {
+            packet,
+            class,
+            counts: length,
+        });
     }
 
     /// Takes a packet that another connection brought. It is written from where it stands, and what the transport does not
@@ -127,7 +157,8 @@ impl Outbox {
             return Ok(false);
         }
         let mut written = 0;
-        if fds.is_empty() && self.is_empty() && transport.writes_from_anywhere() {
+        let as_it_is = self.sealer.is_none() && transport.writes_from_anywhere();
+        if fds.is_empty() && self.is_empty() && as_it_is {
             written = match transport.try_write(&[IoSlice::new(bytes)]) {
                 Ok(count) => count,
                 Err(error)
@@ -147,7 +178,7 @@ impl Outbox {
         self.push(Packet::passed_on(bytes, fds), Class::Relayed(Arc::clone(lane)));
         if written > 0 {
             // Begun, so nothing may overtake it.
-            self.refill();
+            self.refill()?;
             self.written = written;
         }
         self.write_now(transport)
@@ -179,7 +210,12 @@ impl Outbox {
                 Ok(!self.blocked)
             });
         }
-        while self.refill() {
+        loop {
+            match self.refill() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
             let Some(first) = self.line.front() else { break };
             let rest = first.packet.bytes().get(self.written..).unwrap_or_default();
             match transport.poll_write(cx, rest) {
@@ -199,7 +235,7 @@ impl Outbox {
     }
 
     fn write_socket(&mut self, transport: &Transport) -> io::Result<()> {
-        while self.refill() {
+        while self.refill()? {
             let tried = match self.line.front() {
                 Some(first) if self.written >= first.packet.bytes().len() => {
                     match first.packet.fds().get(self.fds_sent) {
@@ -241,25 +277,73 @@ impl Outbox {
     }
 
     /// Puts packets in line; whether there are any.
-    fn refill(&mut self) -> bool {
+    fn refill(&mut self) -> io::Result<bool> {
         if self.line.is_empty() {
-            while self.line.len() < BATCH {
-                // Stream data only one at a time: a reply that comes meanwhile waits for no more than that.
-                let next = match self.urgent.pop_front() {
-                    Some(urgent) => Some(urgent),
-                    None if self.line.is_empty() => self.bulk.pop_front(),
-                    None => None,
-                };
-                let Some(next) = next else { break };
-                // Its descriptors must follow it at once.
-                let last = !next.packet.fds().is_empty() || matches!(next.class, Class::Stream(_));
-                self.line.push_back(next);
-                if last {
-                    break;
-                }
+            if let Some(mut sealer) = self.sealer.take() {
+                let sealed = self.refill_sealed(&mut sealer);
+                self.sealer = Some(sealer);
+                sealed?;
+            } else {
+                self.refill_clear();
             }
         }
-        !self.line.is_empty()
+        Ok(!self.line.is_empty())
+    }
+
+    fn refill_clear(&mut self) {
+        while self.line.len() < BATCH {
+            let Some(next) = self.next() else { break };
+            // Its descriptors must follow it at once.
+            let last = !next.packet.fds().is_empty() || matches!(next.class, Class::Stream(_));
+            self.line.push_back(next);
+            if last {
+                break;
+            }
+        }
+    }
+
+    /// The same, encrypted: no more at a time than the system takes at a time, however long a packet is.
+    fn refill_sealed(&mut self, sealer: &mut Sealer) -> io::Result<()> {
+        let mut sealed = 0;
+        while self.line.len() < BATCH && sealed < SEALED_AT_ONCE {
+            let next = sealer.begun.take();
+            let Some((next, at)) = next.or_else(|| Some((self.next()?, 0))) else {
+                break;
+            };
+            let rest = next.packet.bytes().get(at..).unwrap_or_default();
+            let part = rest.get(..sealer.seal.room().max(1)).unwrap_or(rest);
+            let mut message = Vec::new();
+            layer::framed(&mut *sealer.seal, part, &mut message)?;
+            let end = at + part.len();
+            sealed += part.len();
+            let last = end >= next.packet.bytes().len();
+            let stream = matches!(next.class, Class::Stream(_));
+            let (class, counts) = if last {
+                (next.class, next.counts)
+            } else {
+                sealer.begun = Some((next, end));
+                (Class::Part, 0)
+            };
+            self.line.push_back(Queued {
+                packet: Packet::sealed(message),
+                class,
+                counts,
+            });
+            if last && stream {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The packet that is written next. Stream data comes only one at a time: a reply that comes meanwhile waits for no more
+    /// than that.
+    fn next(&mut self) -> Option<Queued> {
+        match self.urgent.pop_front() {
+            Some(urgent) => Some(urgent),
+            None if self.line.is_empty() => self.bulk.pop_front(),
+            None => None,
+        }
     }
 
     /// `count` more bytes of the line are written.
@@ -273,11 +357,13 @@ impl Outbox {
             self.written -= length;
             self.fds_sent = 0;
             let Some(done) = self.line.pop_front() else { break };
+            let counts = done.counts;
             match done.class {
-                Class::Reply => self.reply_bytes = self.reply_bytes.saturating_sub(length),
-                Class::Event => self.event_bytes = self.event_bytes.saturating_sub(length),
-                Class::Stream(stream) => stream.sent(length),
-                Class::Relayed(lane) => lane.gave(length),
+                Class::Reply => self.reply_bytes = self.reply_bytes.saturating_sub(counts),
+                Class::Event => self.event_bytes = self.event_bytes.saturating_sub(counts),
+                Class::Stream(stream) => stream.sent(counts),
+                Class::Relayed(lane) => lane.gave(counts),
+                Class::Part => {}
             }
         }
         if self.is_empty() {
@@ -292,5 +378,15 @@ impl Outbox {
                 *queue = VecDeque::new();
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox")
+            .field("reply_bytes", &self.reply_bytes)
+            .field("event_bytes", &self.event_bytes)
+            .field("blocked", &self.blocked)
+            .finish_non_exhaustive()
     }
 }

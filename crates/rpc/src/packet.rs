@@ -13,7 +13,12 @@ use crate::wipe::wipe;
 pub struct Packet {
     bytes: Vec<u8>,
     fds: Vec<OwnedFd>,
+    /// Nobody can read it, so nothing has to be overwritten.
+    encrypted: bool,
 }
+
+/// Length word and header.
+const HEAD: usize = limits::LENGTH + limits::HEADER;
 
 /// Room for a small body, so that most packets need one allocation.
 const USUAL: usize = 256;
@@ -70,11 +75,37 @@ impl Packet {
         Self::seal(bytes, Vec::new())
     }
 
+    /// The packet of a stream that `piece` becomes.
+    ///
+    /// # Errors
+    /// As [`Packet::raw`].
+    pub(crate) fn of_piece(header: Header, piece: Piece) -> Result<Self, Error> {
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend_from_slice(&[0; limits::LENGTH]);
+        header.encode(&mut head).map_err(unencodable)?;
+        let mut bytes = piece.0;
+        match bytes.get_mut(..HEAD) {
+            Some(room) if head.len() == HEAD => room.copy_from_slice(&head),
+            _ => return Err(rpc_error("a piece of a stream lost the room for its header")),
+        }
+        Self::seal(bytes, Vec::new())
+    }
+
     /// A packet that another connection brought, as it came.
     pub(crate) fn passed_on(bytes: &[u8], fds: Vec<OwnedFd>) -> Self {
         Self {
             bytes: bytes.to_vec(),
             fds,
+            encrypted: false,
+        }
+    }
+
+    /// An encrypted message of a layer, which is written as a packet is.
+    pub(crate) fn sealed(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            fds: Vec::new(),
+            encrypted: true,
         }
     }
 
@@ -94,6 +125,7 @@ impl Packet {
             Self::new(header, &net::Error::from(&short)).unwrap_or(Self {
                 bytes: Vec::new(),
                 fds: Vec::new(),
+                encrypted: false,
             })
         })
     }
@@ -111,12 +143,24 @@ impl Packet {
                 )));
             }
         }
-        Ok(Self { bytes, fds })
+        Ok(Self {
+            bytes,
+            fds,
+            encrypted: false,
+        })
     }
 
     /// Everything but the descriptors, length word included.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What stands behind the header, and behind the count of descriptors where there are any.
+    pub fn body(&self) -> &[u8] {
+        let count = if self.fds.is_empty() { 0 } else { size_of::<u32>() };
+        self.bytes
+            .get(limits::LENGTH + limits::HEADER + count..)
+            .unwrap_or_default()
     }
 
     /// The descriptors that follow.
@@ -125,9 +169,39 @@ impl Packet {
     }
 }
 
+/// Bytes that are sent from where they are: one packet of a stream, of at most [`STREAM_DATA`](limits::STREAM_DATA) bytes.
+#[derive(Debug)]
+pub struct Piece(Vec<u8>);
+
+impl Piece {
+    /// A piece of as many bytes as `read` appends to what it is given, which has room for `length` and begins with bytes that are
+    /// not its own.
+    ///
+    /// # Errors
+    /// What `read` answers.
+    pub fn read<E>(length: usize, read: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes = Vec::with_capacity(HEAD + length);
+        bytes.resize(HEAD, 0);
+        read(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.0.len().saturating_sub(HEAD)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Drop for Packet {
     fn drop(&mut self) {
-        wipe(&mut self.bytes);
+        if !self.encrypted {
+            wipe(&mut self.bytes);
+        }
     }
 }
 

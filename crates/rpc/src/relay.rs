@@ -40,7 +40,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    fn new(source: &Arc<Link>) -> Arc<Self> {
+    pub(crate) fn new(source: &Arc<Link>) -> Arc<Self> {
         Arc::new(Self {
             source: Arc::downgrade(source),
             waiting: AtomicUsize::new(0),
@@ -53,7 +53,7 @@ impl Lane {
     }
 
     /// Whether there is room; if not, the source is woken when there is.
-    fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         if self.is_open() {
             return true;
         }
@@ -84,6 +84,7 @@ pub(crate) struct Relay {
     far: Arc<Link>,
     lane: Arc<Lane>,
     keeps: Keeps,
+    unanswered: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -96,14 +97,17 @@ impl Relay {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let far = Link::new(far, usize::MAX);
         far.start_keepalive(keepalive);
+        let unanswered = Arc::<AtomicUsize>::default();
         let back = Back {
             near: Arc::clone(near),
             lane: Lane::new(&far),
+            unanswered: Arc::clone(&unanswered),
         };
         let relay = Self {
             far: Arc::clone(&far),
             lane: Lane::new(near),
             keeps,
+            unanswered,
         };
         (relay, async move {
             run(far, back).await;
@@ -122,7 +126,15 @@ impl Relay {
 
     /// Passes a packet of the client on.
     pub(crate) fn pass(&self, packet: Arrived<'_>) {
+        if matches!(packet.header.r#type, MessageType::Call | MessageType::CallWithFds) {
+            self.unanswered.fetch_add(1, Ordering::SeqCst);
+        }
         self.far.relay(packet.bytes, packet.fds, &self.lane);
+    }
+
+    /// How many calls were passed on whose replies were not.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::SeqCst)
     }
 
     /// The client is gone. One that had said all it wanted is done what it asked for; one that broke off in the middle
@@ -140,10 +152,28 @@ impl Relay {
     }
 }
 
+/// Passes a server's packet on to the client.
+pub(crate) fn deliver(near: &Arc<Link>, packet: Arrived<'_>, lane: &Arc<Lane>) {
+    if packet.fds.is_empty() || near.transport().passes_fds() {
+        return near.relay(packet.bytes, packet.fds, lane);
+    }
+    let reply = Header {
+        r#type: MessageType::Reply,
+        ..packet.header
+    };
+    let failure = Error::new(
+        Code::NoSupport,
+        Domain::Rpc,
+        "descriptors cannot be passed over this connection",
+    );
+    near.send(Packet::failure(reply, &failure));
+}
+
 /// The far connection's side: everything goes to the client.
 struct Back {
     near: Arc<Link>,
     lane: Arc<Lane>,
+    unanswered: Arc<AtomicUsize>,
 }
 
 impl Inbound for Back {
@@ -154,19 +184,17 @@ impl Inbound for Back {
     }
 
     fn packet(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
-        if packet.fds.is_empty() || self.near.transport().passes_fds() {
-            self.near.relay(packet.bytes, packet.fds, &self.lane);
-        } else {
-            let reply = Header {
-                r#type: MessageType::Reply,
-                ..packet.header
-            };
-            let failure = Error::new(
-                Code::NoSupport,
-                Domain::Rpc,
-                "descriptors cannot be passed over this connection",
-            );
-            self.near.send(Packet::failure(reply, &failure));
+        let answers = matches!(
+            packet.header.r#type,
+            MessageType::Reply | MessageType::ReplyWithFds
+        );
+        deliver(&self.near, packet, &self.lane);
+        if answers {
+            // A server may say what nobody asked for.
+            let fewer = |calls: usize| calls.checked_sub(1);
+            let _ = self
+                .unanswered
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer);
         }
         Ok(())
     }

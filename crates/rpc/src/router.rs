@@ -18,12 +18,18 @@ use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use error::{Code, Domain, Error, Result};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use protocol::net::{Header, MessageType, Status};
 use protocol::{Direction, Kind, Procedure, ProcedureInfo, Program};
 
+use crate::dispatcher::Dispatcher;
+use crate::forward::{Far, Reach};
+use crate::guard::Guard;
+use crate::layer::Layer;
 use crate::packet::{Packet, rpc_error};
 use crate::session::Session;
 use crate::stream::{Side, Stream, StreamState};
@@ -65,6 +71,9 @@ pub(crate) struct Call {
     fds: Mutex<Vec<OwnedFd>>,
     reply_fds: Mutex<Vec<OwnedFd>>,
     pub(crate) stream: Mutex<Option<Arc<StreamState>>>,
+    pub(crate) layer: Mutex<Option<Layer>>,
+    /// The client is not read before it is answered.
+    pub(crate) comes_first: AtomicBool,
 }
 
 impl Call {
@@ -75,6 +84,8 @@ impl Call {
             fds: Mutex::new(fds),
             reply_fds: Mutex::default(),
             stream: Mutex::default(),
+            layer: Mutex::default(),
+            comes_first: AtomicBool::new(false),
         })
     }
 
@@ -97,6 +108,11 @@ impl<D> Context<D> {
         }
     }
 
+    /// The header of the call's reply.
+    pub(crate) fn reply(&self) -> Header {
+        self.call.reply()
+    }
+
     /// The procedure that is called.
     pub fn procedure(&self) -> &'static ProcedureInfo {
         self.call.procedure
@@ -105,6 +121,18 @@ impl<D> Context<D> {
     /// The descriptors that came with the call; each can be taken once.
     pub fn take_fds(&self) -> Vec<OwnedFd> {
         std::mem::take(&mut *self.call.fds.lock())
+    }
+
+    /// Whatever else the client says is read when this call is answered and not before. Only before the handler waits for
+    /// anything.
+    pub fn answer_first(&self) {
+        self.call.comes_first.store(true, Ordering::Relaxed);
+        self.session.link().answer_first();
+    }
+
+    /// Everything that follows the reply is encrypted, in both directions. The call has to [come first](Self::answer_first).
+    pub fn secure(&self, layer: Layer) {
+        *self.call.layer.lock() = Some(layer);
     }
 
     /// Sends a descriptor with the reply.
@@ -180,14 +208,16 @@ pub(crate) trait Serve<D>: Send + Sync {
 
 struct Typed<P, H>(H, PhantomData<fn() -> P>);
 
+fn arguments<P: Procedure>(body: &[u8]) -> Result<P::Args> {
+    xdr::from_bytes::<P::Args>(body).map_err(|cause| {
+        let name = P::INFO.name;
+        rpc_error(format!("the arguments of {name} are malformed: {cause}"))
+    })
+}
+
 impl<D: Send + Sync + 'static, P: Procedure, H: Handler<D, P>> Serve<D> for Typed<P, H> {
     fn start(&self, ctx: Context<D>, body: &[u8]) -> Result<Work> {
-        let args = xdr::from_bytes::<P::Args>(body).map_err(|cause| {
-            rpc_error(format!(
-                "the arguments of {} are malformed: {cause}",
-                P::INFO.name
-            ))
-        })?;
+        let args = arguments::<P>(body)?;
         let call = Arc::clone(&ctx.call);
         let work = self.0.call(ctx, args);
         Ok(Box::pin(async move {
@@ -198,20 +228,73 @@ impl<D: Send + Sync + 'static, P: Procedure, H: Handler<D, P>> Serve<D> for Type
     }
 }
 
+/// Says who serves a call, and with which arguments.
+struct Chosen<P, H>(H, PhantomData<fn() -> P>);
+
+impl<D, P, H, R> Serve<D> for Chosen<P, H>
+where
+    D: Send + Sync + 'static,
+    P: Procedure,
+    H: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(Dispatcher, P::Args)>> + Send + 'static,
+{
+    fn start(&self, ctx: Context<D>, body: &[u8]) -> Result<Work> {
+        let args = arguments::<P>(body)?;
+        let (session, call) = (Arc::clone(&ctx.session), Arc::clone(&ctx.call));
+        let chosen = self.0(ctx, args);
+        Ok(Box::pin(async move {
+            let (dispatcher, args) = chosen.await?;
+            let body = xdr::to_bytes(&args).map_err(|cause| rpc_error(cause.to_string()))?;
+            let reply = dispatcher.start(&session, &call, &body)?.await?;
+            session.hand_over(dispatcher);
+            Ok(reply)
+        }))
+    }
+}
+
 /// Decides whether a call may be made at all, before anything of it is looked at.
 pub type Gate =
     dyn Fn(&Session, &'static Program, &'static ProcedureInfo) -> Result<()> + Send + Sync + 'static;
 
+/// Who serves a procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nobody: it is not supported.
+    Nowhere,
+    /// A handler.
+    Here,
+    /// The server of that name.
+    At(&'static str),
+}
+
+enum Entry<D> {
+    Nowhere,
+    Here(Box<dyn Serve<D>>),
+    At(&'static str),
+}
+
+impl<D> Entry<D> {
+    fn place(&self) -> Place {
+        match self {
+            Self::Nowhere => Place::Nowhere,
+            Self::Here(_) => Place::Here,
+            Self::At(server) => Place::At(server),
+        }
+    }
+}
+
 struct Served<D> {
     program: &'static Program,
     /// By number, from 1.
-    handlers: Vec<Option<Box<dyn Serve<D>>>>,
+    entries: Vec<Entry<D>>,
 }
 
 /// The server's table.
 pub struct Router<D> {
     programs: Vec<Served<D>>,
     gate: Option<Box<Gate>>,
+    guard: Option<Box<dyn Guard<D>>>,
+    reach: Option<Box<Reach<D>>>,
 }
 
 impl<D: Send + Sync + 'static> Router<D> {
@@ -220,27 +303,90 @@ impl<D: Send + Sync + 'static> Router<D> {
         Self {
             programs: Vec::new(),
             gate: None,
+            guard: None,
+            reach: None,
         }
     }
 
     /// Serves `P` with `handler`; a later handler replaces an earlier one. The whole program counts as served then: its
     /// other procedures answer `VIR_ERR_NO_SUPPORT`.
     pub fn on<P: Procedure, H: Handler<D, P>>(&mut self, handler: H) -> &mut Self {
-        let served = self.program(P::PROGRAM);
-        let index = usize::try_from(P::INFO.number - 1).ok();
-        if let Some(slot) = index.and_then(|index| served.handlers.get_mut(index)) {
-            *slot = Some(Box::new(Typed::<P, H>(handler, PhantomData)));
+        self.serve::<P>(Box::new(Typed::<P, H>(handler, PhantomData)))
+    }
+
+    /// Has `P` served by the table that `choose` gives, with the arguments that it gives; and once that has succeeded, that table
+    /// serves everything of the session.
+    pub fn hand_over<P, H, R>(&mut self, choose: H) -> &mut Self
+    where
+        P: Procedure,
+        H: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(Dispatcher, P::Args)>> + Send + 'static,
+    {
+        self.serve::<P>(Box::new(Chosen::<P, H>(choose, PhantomData)))
+    }
+
+    fn serve<P: Procedure>(&mut self, handler: Box<dyn Serve<D>>) -> &mut Self {
+        self.enter(P::PROGRAM, P::INFO, Entry::Here(handler))
+    }
+
+    /// Has the server `to` serve a procedure, for sessions that [`Router::reach`] connects to it. What it may, that server
+    /// decides; only the gate is asked here.
+    pub fn forward(
+        &mut self,
+        program: &'static Program,
+        procedure: &'static ProcedureInfo,
+        to: &'static str,
+    ) -> &mut Self {
+        self.enter(program, procedure, Entry::At(to))
+    }
+
+    /// How servers are reached that calls are passed on to.
+    pub fn reach(
+        &mut self,
+        reach: impl Fn(Arc<D>, Arc<Session>, &'static str) -> BoxFuture<'static, Result<Far>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> &mut Self {
+        self.reach = Some(Box::new(reach));
+        self
+    }
+
+    pub(crate) fn reach_for(
+        &self,
+        driver: &Arc<D>,
+        session: &Arc<Session>,
+        to: &'static str,
+    ) -> BoxFuture<'static, Result<Far>> {
+        match &self.reach {
+            Some(reach) => reach(Arc::clone(driver), Arc::clone(session), to),
+            None => Box::pin(std::future::ready(Err(rpc_error(format!(
+                "this server knows no way to {to}"
+            ))))),
+        }
+    }
+
+    fn enter(
+        &mut self,
+        program: &'static Program,
+        procedure: &'static ProcedureInfo,
+        entry: Entry<D>,
+    ) -> &mut Self {
+        let served = self.program(program);
+        let index = usize::try_from(procedure.number - 1).ok();
+        if let Some(slot) = index.and_then(|index| served.entries.get_mut(index)) {
+            *slot = entry;
         }
         self
     }
 
-    /// Every call of the served programs, and whether there is a handler for it.
-    pub fn calls(&self) -> impl Iterator<Item = (&'static Program, &'static ProcedureInfo, bool)> {
+    /// Every call of the served programs, and who serves it.
+    pub fn calls(&self) -> impl Iterator<Item = (&'static Program, &'static ProcedureInfo, Place)> {
         self.programs.iter().flat_map(|served| {
-            let known = served.program.procedures.iter().zip(&served.handlers);
+            let known = served.program.procedures.iter().zip(&served.entries);
             known
                 .filter(|(procedure, _)| matches!(procedure.kind, protocol::Kind::Call { .. }))
-                .map(|(procedure, handler)| (served.program, procedure, handler.is_some()))
+                .map(|(procedure, entry)| (served.program, procedure, entry.place()))
         })
     }
 
@@ -257,6 +403,17 @@ impl<D: Send + Sync + 'static> Router<D> {
     ) -> &mut Self {
         self.gate = Some(Box::new(gate));
         self
+    }
+
+    /// Puts `guard` around each call that the gate has let through.
+    pub fn guard(&mut self, guard: impl Guard<D>) -> &mut Self {
+        self.guard = Some(Box::new(guard));
+        self
+    }
+
+    /// What stands around each call, if anything does.
+    pub(crate) fn guarded(&self) -> Option<&dyn Guard<D>> {
+        self.guard.as_deref()
     }
 
     /// The programs that are served.
@@ -278,8 +435,8 @@ impl<D: Send + Sync + 'static> Router<D> {
             .iter()
             .position(|served| served.program.number == program.number);
         let at = at.unwrap_or_else(|| {
-            let handlers = program.procedures.iter().map(|_| None).collect();
-            self.programs.push(Served { program, handlers });
+            let entries = program.procedures.iter().map(|_| Entry::Nowhere).collect();
+            self.programs.push(Served { program, entries });
             self.programs.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "the index was found or made above")]
@@ -312,8 +469,30 @@ impl<D: Send + Sync + 'static> Router<D> {
         Ok(Route {
             program,
             procedure,
+            place: served.entry(header.proc).map_or(Place::Nowhere, Entry::place),
             handler: served.handler(header.proc),
         })
+    }
+
+    /// Has the handler of a procedure begin.
+    ///
+    /// # Errors
+    /// `VIR_ERR_NO_SUPPORT` where there is none, `VIR_ERR_RPC` for arguments that are not the procedure's.
+    pub(crate) fn start(
+        &self,
+        program: &Program,
+        procedure: &'static ProcedureInfo,
+        ctx: Context<D>,
+        body: &[u8],
+    ) -> Result<Work> {
+        let served = self
+            .programs
+            .iter()
+            .find(|served| served.program.number == program.number);
+        match served.and_then(|served| served.handler(procedure.number)) {
+            Some(handler) => handler.start(ctx, body),
+            None => Err(unsupported(procedure)),
+        }
     }
 
     pub(crate) fn check(&self, session: &Session, route: &Route<'_, D>) -> Result<()> {
@@ -324,16 +503,29 @@ impl<D: Send + Sync + 'static> Router<D> {
 }
 
 impl<D> Served<D> {
-    fn handler(&self, number: i32) -> Option<&dyn Serve<D>> {
+    fn entry(&self, number: i32) -> Option<&Entry<D>> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.handlers.get(index)?.as_deref()
+        self.entries.get(index)
     }
+
+    fn handler(&self, number: i32) -> Option<&dyn Serve<D>> {
+        match self.entry(number) {
+            Some(Entry::Here(handler)) => Some(handler.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// What a call is told that nobody serves.
+pub(crate) fn unsupported(procedure: &ProcedureInfo) -> Error {
+    Error::new(Code::NoSupport, procedure.subject(), procedure.function())
 }
 
 /// Where a call goes.
 pub(crate) struct Route<'a, D> {
     pub(crate) program: &'static Program,
     pub(crate) procedure: &'static ProcedureInfo,
+    pub(crate) place: Place,
     pub(crate) handler: Option<&'a dyn Serve<D>>,
 }
 

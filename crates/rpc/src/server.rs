@@ -1,34 +1,39 @@
 //! The server's side of a connection: calls in, replies out.
 //!
 //! ```text
-//! packet -> table -> gate -> arguments -> handler, polled once -> ready: reply written
-//!                                                              -> pending: a task and a slot -> reply
+//! packet -> table -> gate -> (guard) -> arguments -> handler, polled once -> ready: reply written
+//!                                                                         -> pending: a task and a slot -> reply
 //! ```
+//! The table is the one the session came to, until a call hands the session over to another ([`Router::hand_over`]).
+//!
 //! A call that has to wait takes one of the client's slots. With all ordinary slots taken one more ordinary call is put
 //! aside and reading goes on, so that keepalive, stream packets and high-priority calls still get through; at the next ordinary
-//! call reading stops until a slot is free.
+//! call reading stops until a slot is free. Calls that another server serves take slots until it has answered; see `forward.rs`.
 
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as Waiting, Poll, Waker};
 
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
 use protocol::net::{Header, MessageType, limits};
-use protocol::{Priority, keepalive};
+use protocol::{Priority, ProcedureInfo, keepalive};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::connection::{Arrived, CloseReason, Inbound, REPLY_MARK, run};
+use crate::dispatcher::Dispatcher;
+use crate::forward::Outgoing;
 use crate::packet::Packet;
-use crate::router::{Call, Context, Router, Work};
-use crate::session::{Session, SessionOptions};
+use crate::router::{Call, Place, Router, Work};
+use crate::session::{Session, SessionOptions, Slot};
 use crate::transport::Transport;
 
-/// The longest packet of a client that has not authenticated: room for the largest token that authentication exchanges,
-/// and not for the buffers that a crowd of strangers could make us hold.
-const UNKNOWN_LONGEST: usize = 2 * limits::INITIAL;
+/// The longest packet of a client that has not authenticated: room for the largest token that authentication exchanges, each of
+/// whose bytes takes four, and not for the buffers that a crowd of strangers could make us hold.
+const UNKNOWN_LONGEST: usize = 5 * limits::INITIAL;
 
 /// Serves one client: the session, and the future that serves it until it is gone, to be spawned.
 pub fn serve<D: Send + Sync + 'static>(
@@ -37,10 +42,18 @@ pub fn serve<D: Send + Sync + 'static>(
     driver: Arc<D>,
     options: SessionOptions,
 ) -> (Arc<Session>, impl Future<Output = ()> + Send + 'static) {
+    serve_by(transport, Dispatcher::new(router, driver), options)
+}
+
+/// The same with a table of any kind of driver.
+pub fn serve_by(
+    transport: Transport,
+    dispatcher: Dispatcher,
+    options: SessionOptions,
+) -> (Arc<Session>, impl Future<Output = ()> + Send + 'static) {
     let session = Session::new(transport, options);
     let server = Server {
-        router,
-        driver,
+        dispatcher,
         session: Arc::clone(&session),
         aside: None,
     };
@@ -56,12 +69,21 @@ pub fn serve<D: Send + Sync + 'static>(
     })
 }
 
-struct Server<D> {
-    router: Arc<Router<D>>,
-    driver: Arc<D>,
+struct Server {
+    /// Who serves its calls unless the session is handed over.
+    dispatcher: Dispatcher,
     session: Arc<Session>,
     /// An ordinary call that waits for a slot.
-    aside: Option<(Header, Zeroizing<Vec<u8>>, Vec<OwnedFd>)>,
+    aside: Option<Aside>,
+}
+
+/// A call as it came, kept for later.
+struct Aside {
+    header: Header,
+    bytes: Zeroizing<Vec<u8>>,
+    /// How many of the bytes, at their end, are the body.
+    body: usize,
+    fds: Vec<OwnedFd>,
 }
 
 /// How far a call came on the connection's task.
@@ -70,12 +92,16 @@ enum Progress {
     Pending(Work),
 }
 
-impl<D: Send + Sync + 'static> Server<D> {
+impl Server {
+    fn dispatcher(&self) -> &Dispatcher {
+        self.session.served_by().unwrap_or(&self.dispatcher)
+    }
+
     fn urgent(&self, header: &Header) -> bool {
         // A call that is refused anyway waits for nothing.
-        self.router
+        self.dispatcher()
             .find(header)
-            .map_or(true, |route| route.procedure.priority == Priority::High)
+            .map_or(true, |(procedure, _)| procedure.priority == Priority::High)
     }
 
     fn free(&self, urgent: bool) -> bool {
@@ -84,39 +110,34 @@ impl<D: Send + Sync + 'static> Server<D> {
             .free(urgent, self.session.limits().max_requests.max(1))
     }
 
-    fn dispatch(&self, header: Header, body: &[u8], fds: Vec<OwnedFd>) {
+    fn dispatch(&self, packet: Arrived<'_>) {
+        let Arrived {
+            header,
+            body,
+            bytes,
+            fds,
+        } = packet;
         let reply = Header {
             r#type: MessageType::Reply,
             ..header
         };
-        let route = match self.router.find(&header) {
-            Ok(route) => route,
+        let dispatcher = self.dispatcher();
+        let (procedure, place) = match dispatcher.find(&header) {
+            Ok(found) => found,
             Err(error) => {
                 tracing::debug!(target: "rpc", client = self.session.id(), ?header, %error, "call refused");
                 self.session.link().send(Packet::failure(reply, &error));
                 return;
             }
         };
+        if let Place::At(to) = place {
+            return self.forward(dispatcher, procedure, to, (header, bytes, fds));
+        }
         let started = tracing::enabled!(target: "rpc", tracing::Level::DEBUG).then(Instant::now);
-        let urgent = route.procedure.priority == Priority::High;
-        let call = Call::new(header, route.procedure, fds);
-        let ctx = Context::new(
-            Arc::clone(&self.driver),
-            Arc::clone(&self.session),
-            Arc::clone(&call),
-        );
+        let urgent = procedure.priority == Priority::High;
+        let call = Call::new(header, procedure, fds);
         let progress = catch_unwind(AssertUnwindSafe(|| {
-            let begun = self
-                .router
-                .check(&self.session, &route)
-                .and_then(|()| match route.handler {
-                    Some(handler) => handler.start(ctx, body),
-                    None => {
-                        let function = route.procedure.function();
-                        Err(Error::new(Code::NoSupport, route.procedure.subject(), function))
-                    }
-                });
-            let mut work = match begun {
+            let mut work = match dispatcher.start(&self.session, &call, body) {
                 Ok(work) => work,
                 Err(error) => return Progress::Done(Err(error)),
             };
@@ -130,31 +151,41 @@ impl<D: Send + Sync + 'static> Server<D> {
             Ok(Progress::Done(result)) => answer(&self.session, &call, result, length, started),
             Err(_) => answer(&self.session, &call, Err(panicked(&call)), length, started),
             Ok(Progress::Pending(work)) => {
-                let session = Arc::clone(&self.session);
-                session.slots().take(urgent);
-                let slot = Slot { session, urgent };
+                let slot = Slot::taken(&self.session, urgent);
                 // Polled again there, which tells the handler who waits for it now.
                 tokio::spawn(async move {
                     let result = AssertUnwindSafe(work).catch_unwind().await;
                     let result = result.unwrap_or_else(|_| Err(panicked(&call)));
-                    answer(&slot.session, &call, result, length, started);
+                    answer(slot.session(), &call, result, length, started);
                 });
             }
         }
     }
 }
 
-/// A call in progress; free again when dropped.
-struct Slot {
-    session: Arc<Session>,
-    urgent: bool,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.session.slots().give(self.urgent) {
-            self.session.link().wake();
+impl Server {
+    /// Has another server serve a call.
+    fn forward(
+        &self,
+        dispatcher: &Dispatcher,
+        procedure: &'static ProcedureInfo,
+        to: &'static str,
+        (header, bytes, fds): (Header, &[u8], Vec<OwnedFd>),
+    ) {
+        let session = &self.session;
+        if let Err(refusal) = dispatcher.admit(session, &header) {
+            let reply = Header {
+                r#type: MessageType::Reply,
+                ..header
+            };
+            return session.link().send(Packet::failure(reply, &refusal));
         }
+        tracing::debug!(target: "rpc", client = session.id(), procedure = procedure.name, serial = header.serial, to,
+            "call passed on");
+        let slot = Slot::taken(session, procedure.priority == Priority::High);
+        let call = Outgoing::new(header, procedure, slot);
+        let reach = || dispatcher.reach(session, &header, to);
+        session.forwards().call(session, to, call, (bytes, fds), reach);
     }
 }
 
@@ -194,9 +225,13 @@ fn answer(
     }
     let stream = call.stream.lock().take();
     let link = session.link();
+    let layer = call.layer.lock().take();
     match result {
         Ok(packet) => {
-            link.send(packet);
+            match layer {
+                Some(layer) => link.send_and_secure(packet, layer),
+                None => link.send(packet),
+            }
             if let Some(stream) = stream {
                 link.stream_opened(&stream);
             }
@@ -206,17 +241,36 @@ fn answer(
                 link.stream_refused(&stream);
             }
             link.send(Packet::failure(call.reply(), &error));
+            if layer.is_some() {
+                // The client may count as known already, and nothing would protect it.
+                link.close(CloseReason::Local);
+            }
         }
+    }
+    if call.comes_first.load(Ordering::Relaxed) {
+        link.answered();
     }
 }
 
-impl<D: Send + Sync + 'static> Inbound for Server<D> {
+impl Inbound for Server {
     fn resume(&mut self) {
         if self.aside.is_some()
             && self.free(false)
-            && let Some((header, body, fds)) = self.aside.take()
+            && let Some(aside) = self.aside.take()
         {
-            self.dispatch(header, &body, fds);
+            let Aside {
+                header,
+                bytes,
+                body,
+                fds,
+            } = aside;
+            let start = bytes.len().saturating_sub(body);
+            self.dispatch(Arrived {
+                header,
+                body: bytes.get(start..).unwrap_or_default(),
+                bytes: &bytes,
+                fds,
+            });
         }
     }
 
@@ -227,6 +281,9 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
         }
         if self.session.link().reply_bytes() > REPLY_MARK {
             return false;
+        }
+        if matches!(header.r#type, MessageType::Stream | MessageType::StreamHole) {
+            return self.session.forwards().has_room(header);
         }
         if !matches!(header.r#type, MessageType::Call | MessageType::CallWithFds)
             || header.prog == keepalive::PROGRAM.number
@@ -265,9 +322,14 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
         {
             relay.pass(packet);
         } else if self.urgent(&packet.header) || self.free(false) {
-            self.dispatch(packet.header, packet.body, packet.fds);
+            self.dispatch(packet);
         } else {
-            self.aside = Some((packet.header, Zeroizing::new(packet.body.to_vec()), packet.fds));
+            self.aside = Some(Aside {
+                header: packet.header,
+                bytes: Zeroizing::new(packet.bytes.to_vec()),
+                body: packet.body.len(),
+                fds: packet.fds,
+            });
         }
         Ok(())
     }
@@ -275,6 +337,8 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
     fn stray(&mut self, packet: Arrived<'_>) -> Result<(), CloseReason> {
         if let Some(relay) = self.session.relayed() {
             relay.pass(packet);
+        } else {
+            self.session.forwards().stream(packet);
         }
         Ok(())
     }
@@ -293,5 +357,6 @@ impl<D: Send + Sync + 'static> Inbound for Server<D> {
         if let Some(relay) = self.session.relayed() {
             relay.finish(reason);
         }
+        self.session.forwards().finish(reason);
     }
 }

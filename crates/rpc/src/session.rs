@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use protocol::Event;
 use protocol::net::{Header, MessageType, Status};
-use tokio::net::unix::UCred;
+use protocol::{Event, ProcedureInfo};
 
 use crate::connection::{CloseReason, Link};
+use crate::dispatcher::Dispatcher;
+use crate::forward::Forwards;
+use crate::guard::JudgedEvents;
+use crate::identity::{Caller, Identity};
 use crate::keepalive::Keepalive;
 use crate::packet::{Packet, rpc_error};
 use crate::relay::{Keeps, Relay};
@@ -38,57 +42,6 @@ impl Default for Limits {
             keepalive: Keepalive::from_config(5, 5),
         }
     }
-}
-
-/// The process at the other end of a UNIX socket, as it was when it connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Its user.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
-    /// Its process, where the kernel tells it.
-    pub pid: Option<i32>,
-    /// When the process started, in clock ticks since boot: tells it from a later one with the same number.
-    pub start_time: Option<u64>,
-}
-
-impl Identity {
-    /// What the kernel told, and when the process started.
-    fn of(credentials: UCred) -> Self {
-        let pid = credentials.pid();
-        Self {
-            uid: credentials.uid(),
-            gid: credentials.gid(),
-            pid,
-            start_time: pid.and_then(start_time),
-        }
-    }
-
-    /// The name of the user, if it has one. Directory services may be slow, so this runs beside the async workers.
-    pub async fn user_name(&self) -> Option<String> {
-        let uid = self.uid;
-        let found = tokio::task::spawn_blocking(move || uzers::get_user_by_uid(uid))
-            .await
-            .ok()??;
-        Some(found.name().to_string_lossy().into_owned())
-    }
-
-    /// The name of the group, if it has one; as [`user_name`](Self::user_name).
-    pub async fn group_name(&self) -> Option<String> {
-        let gid = self.gid;
-        let found = tokio::task::spawn_blocking(move || uzers::get_group_by_gid(gid))
-            .await
-            .ok()??;
-        Some(found.name().to_string_lossy().into_owned())
-    }
-}
-
-/// Field 22 of the process's `stat` file. The command in field 2 may hold anything, so counting starts behind it.
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 /// How a session starts.
@@ -121,14 +74,21 @@ type Hook = Box<dyn FnOnce() + Send>;
 pub struct Session {
     id: u64,
     identity: Option<Identity>,
+    caller: Mutex<Arc<Caller>>,
     connected_at: SystemTime,
     read_only: AtomicBool,
     authenticated: AtomicBool,
     limits: Limits,
     link: Arc<Link>,
     slots: Slots,
+    /// Who serves its calls, if not the table that it came to.
+    served_by: OnceLock<Dispatcher>,
+    /// Who decides which events it may hear, if not all.
+    judged_events: OnceLock<JudgedEvents>,
     /// Where its calls are served, if not here.
     relay: OnceLock<Relay>,
+    /// Where some of its calls are served.
+    forwards: Forwards,
     state: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     /// What to do at the end; `None` once it was.
     at_end: Mutex<Option<Vec<Hook>>>,
@@ -137,16 +97,21 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(transport: Transport, options: SessionOptions) -> Arc<Self> {
         let identity = transport.credentials().map(Identity::of);
+        let caller = Caller::at(identity, transport.peer());
         Arc::new(Self {
             id: options.id,
             identity,
+            caller: Mutex::new(Arc::new(caller)),
             connected_at: SystemTime::now(),
             read_only: AtomicBool::new(options.read_only),
             authenticated: AtomicBool::new(options.authenticated),
             limits: options.limits,
             link: Link::new(transport, options.limits.event_bytes),
             slots: Slots::default(),
+            served_by: OnceLock::new(),
+            judged_events: OnceLock::new(),
             relay: OnceLock::new(),
+            forwards: Forwards::default(),
             state: Mutex::default(),
             at_end: Mutex::new(Some(Vec::new())),
         })
@@ -160,6 +125,18 @@ impl Session {
     /// Who is connected; `None` where the transport cannot tell.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// On whose behalf its calls are made: who is connected, unless that one speaks for another.
+    pub fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller.lock())
+    }
+
+    /// From now on its calls are made on behalf of `caller`. Whoever asks for this has to be trusted with it. Connections to
+    /// other servers that were opened for its calls end.
+    pub fn set_caller(&self, caller: Caller) {
+        *self.caller.lock() = Arc::new(caller);
+        self.forwards.renounce(self);
     }
 
     /// Who is connected over a network.
@@ -235,7 +212,14 @@ impl Session {
         match Packet::new(header, message) {
             Ok(packet) => {
                 tracing::trace!(target: "rpc", client = self.id, event = E::INFO.name, "event");
-                self.link.send_event(packet);
+                match self.judged_events.get() {
+                    None => self.link.send_event(packet),
+                    Some(judged) => {
+                        if let Err(reason) = judged.offer(E::INFO, packet) {
+                            self.link.close(reason);
+                        }
+                    }
+                }
             }
             Err(error) => {
                 tracing::error!(target: "rpc", client = self.id, event = E::INFO.name, %error, "event not sent");
@@ -243,18 +227,49 @@ impl Session {
         }
     }
 
-    /// Stops taking calls, so that another program may go on with the client: its socket once more, if it is a UNIX
-    /// socket, is between two packets soon, and has no call in progress and no reply to read. [`Session::read_on`] undoes
-    /// it.
-    pub async fn hold_still(&self) -> Option<OwnedFd> {
-        /// What was received is dealt with at once, unless a limit of the client is reached.
-        const SOON: Duration = Duration::from_secs(1);
-        let between_packets = tokio::time::timeout(SOON, self.link.hold_still()).await;
-        let at_rest = matches!(between_packets, Ok(Ok(true)))
-            && self.calls_in_progress() == 0
-            && !self.link.unwritten()
-            && !self.is_closed();
-        at_rest.then(|| self.link.transport().duplicate())?
+    /// Stops taking calls, and waits for those in progress and for their replies to be written, up to `patience`: whether
+    /// the client lacks nothing now that it was promised. [`Session::read_on`] undoes it.
+    pub async fn hold_still(&self, patience: Duration) -> bool {
+        /// How often it is looked: nothing that is rare enough should be counted at each call.
+        const LOOK: Duration = Duration::from_millis(5);
+        let between_packets = self.link.hold_still();
+        let settled = async {
+            // Whoever is gone by now tells nothing any more.
+            let between_packets = tokio::select! {
+                told = between_packets => told.unwrap_or_default(),
+                () = self.closed() => false,
+            };
+            while self.owes_a_reply() && !self.is_closed() {
+                tokio::time::sleep(LOOK).await;
+            }
+            between_packets
+        };
+        let settled = tokio::time::timeout(patience, settled).await;
+        settled.unwrap_or_default() && !self.is_closed()
+    }
+
+    fn owes_a_reply(&self) -> bool {
+        self.calls_in_progress() > 0
+            || self.link.unwritten()
+            || self.relayed().is_some_and(|relay| relay.unanswered() > 0)
+    }
+
+    /// The socket of a client that [holds still](Self::hold_still) once more, so that another program may go on with it; of
+    /// UNIX sockets whose calls are served here.
+    pub fn duplicate(&self) -> Option<OwnedFd> {
+        (!self.is_relayed()).then(|| self.link.transport().duplicate())?
+    }
+
+    /// From now on it hears only those events that `judge` lets through, which keep their order and wait for each other. Asked
+    /// for once more, the first judge stays.
+    pub fn judge_events(
+        &self,
+        judge: impl Fn(&'static ProcedureInfo, &[u8]) -> BoxFuture<'static, bool> + Send + Sync + 'static,
+    ) {
+        self.judged_events.get_or_init(|| {
+            let link = Arc::clone(&self.link);
+            JudgedEvents::new(link, self.limits.event_bytes, Box::new(judge))
+        });
     }
 
     /// Takes calls again.
@@ -325,8 +340,21 @@ impl Session {
         self.relay.get().is_some()
     }
 
+    /// From now on its calls are served by another table; only the first such wish counts.
+    pub(crate) fn hand_over(&self, to: Dispatcher) {
+        let _ = self.served_by.set(to);
+    }
+
+    pub(crate) fn served_by(&self) -> Option<&Dispatcher> {
+        self.served_by.get()
+    }
+
     pub(crate) fn relayed(&self) -> Option<&Relay> {
         self.relay.get()
+    }
+
+    pub(crate) fn forwards(&self) -> &Forwards {
+        &self.forwards
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -371,13 +399,42 @@ impl Slots {
         slots.load(Ordering::SeqCst) < max
     }
 
-    pub(crate) fn take(&self, urgent: bool) {
+    fn take(&self, urgent: bool) {
         self.of(urgent).fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether somebody waited for it.
-    pub(crate) fn give(&self, urgent: bool) -> bool {
+    fn give(&self, urgent: bool) -> bool {
         self.of(urgent).fetch_sub(1, Ordering::SeqCst);
         self.awaited.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// A call in progress; free again when dropped.
+pub(crate) struct Slot {
+    session: Arc<Session>,
+    urgent: bool,
+}
+
+impl Slot {
+    pub(crate) fn taken(session: &Arc<Session>, urgent: bool) -> Self {
+        session.slots.take(urgent);
+        Self {
+            session: Arc::clone(session),
+            urgent,
+        }
+    }
+
+    /// Whose it is.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.session.slots.give(self.urgent) {
+            self.session.link.wake();
+        }
     }
 }

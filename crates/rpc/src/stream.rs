@@ -25,10 +25,10 @@ use protocol::net::{self, Header, MessageType, Status, StreamHole, limits};
 use tokio::sync::Notify;
 
 use crate::connection::Link;
-use crate::packet::{Packet, rpc_error};
+use crate::packet::{Packet, Piece, rpc_error};
 
-/// How many bytes a stream may have queued before its sender waits.
-pub const SEND_WINDOW: usize = 2 * limits::STREAM_DATA;
+/// How many bytes a stream may have queued before its sender waits: some packets, so that there is always one to write.
+pub const SEND_WINDOW: usize = 4 * (limits::LENGTH + limits::HEADER + limits::STREAM_DATA);
 /// How many received bytes a stream may hold before its connection is not read any more.
 pub const RECEIVE_WINDOW: usize = 1 << 20;
 /// What a received packet counts at least, so that empty ones are bounded, too.
@@ -194,14 +194,14 @@ impl StreamState {
     ///
     /// # Errors
     /// The packet is malformed; the connection ends.
-    pub(crate) fn deliver(&self, header: &Header, body: &[u8]) -> Result<Delivered> {
+    pub(crate) fn deliver(&self, header: &Header, body: Bytes) -> Result<Delivered> {
         let mut inner = self.inner.lock();
         let mut then = Delivered::default();
         // Once we said that we are done, only the end is of interest.
         let listening = inner.ours == Ours::Open;
         let event = match (header.r#type, header.status) {
             (MessageType::StreamHole, Status::Continue) => {
-                let hole: StreamHole = xdr::from_bytes(body)
+                let hole: StreamHole = xdr::from_bytes(&body)
                     .map_err(|cause| rpc_error(format!("a stream's hole is malformed: {cause}")))?;
                 if hole.length < 0 || hole.flags != 0 {
                     return Err(rpc_error(format!(
@@ -213,7 +213,7 @@ impl StreamState {
             }
             (MessageType::StreamHole, _) => return Err(rpc_error("a stream's hole has a wrong status")),
             (_, Status::Continue) if body.is_empty() => StreamEvent::Finish,
-            (_, Status::Continue) => StreamEvent::Data(Bytes::copy_from_slice(body)),
+            (_, Status::Continue) => StreamEvent::Data(body),
             (_, Status::Ok) => {
                 inner.theirs = Theirs::Finished;
                 if inner.ours == Ours::Ending || self.confirms {
@@ -233,7 +233,7 @@ impl StreamState {
                 if self.side == Side::Server {
                     then.answer = self.control(Status::Ok);
                 }
-                let why = xdr::from_bytes::<net::Error>(body).map_or_else(
+                let why = xdr::from_bytes::<net::Error>(&body).map_or_else(
                     |_| {
                         Error::new(
                             Code::OperationAborted,
@@ -301,7 +301,9 @@ impl Stream {
     fn take(&self) -> Option<StreamEvent> {
         let mut inner = self.state.inner.lock();
         let Some(event) = inner.inbox.pop_front() else {
-            return (inner.theirs == Theirs::Gone).then(|| StreamEvent::Abort(closed()));
+            let broken_off = self.state.side == Side::Server && inner.ours == Ours::Done;
+            let over = inner.theirs == Theirs::Gone || broken_off;
+            return over.then(|| StreamEvent::Abort(closed()));
         };
         inner.inbox_bytes = inner.inbox_bytes.saturating_sub(cost(&event));
         let reopens = inner.full && inner.inbox_bytes <= RECEIVE_WINDOW / 2;
@@ -326,6 +328,18 @@ impl Stream {
             self.put(Packet::raw(self.state.header, chunk)?).await?;
         }
         Ok(())
+    }
+
+    /// Sends one packet of data without copying it; as [`send`](Self::send) otherwise.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and `VIR_ERR_RPC` for a piece that is longer than a packet.
+    pub async fn send_piece(&self, piece: Piece) -> Result<()> {
+        // Without a body it would say that there is no more.
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.put(Packet::of_piece(self.state.header, piece)?).await
     }
 
     /// Sends a hole of `length` zero bytes; only to a peer that asked for a sparse stream.
@@ -409,8 +423,8 @@ impl Stream {
         }
     }
 
-    /// Breaks the stream off and tells the peer why.
-    pub fn abort(self, why: &Error) {
+    /// Breaks the stream off and tells the peer why. Whoever still sends or receives hears that it is closed.
+    pub fn abort(&self, why: &Error) {
         self.break_off(why);
     }
 
@@ -422,6 +436,7 @@ impl Stream {
             }
             inner.ours = Ours::Done;
         }
+        self.state.changed.notify_waiters();
         let packet = match self.state.side {
             Side::Server => Some(Packet::failure(self.state.header, why)),
             Side::Client => self.state.control(Status::Error),

@@ -134,6 +134,17 @@ impl Transport {
         }
     }
 
+    /// Has the kernel take a whole packet of a stream, or more of a long reply, at once where it can, so that nobody waits for room in the middle of one.
+    pub(crate) fn expect_much(&self) {
+        if let Inner::Socket(socket) = &self.inner {
+            // It takes twice of what it is asked for, up to its limit; what it does not take waits, as ever.
+            let _ = rustix::net::sockopt::set_socket_send_buffer_size(
+                socket.fd(),
+                protocol::net::limits::STREAM_DATA,
+            );
+        }
+    }
+
     /// Whether any task may write.
     pub(crate) fn writes_from_anywhere(&self) -> bool {
         matches!(self.inner, Inner::Socket(_))

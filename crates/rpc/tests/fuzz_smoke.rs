@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use protocol::PROGRAMS;
 
+#[path = "../../../fuzz/bodies/connection.rs"]
+mod connection;
 #[path = "../../../fuzz/bodies/packet_reader.rs"]
 mod packet_reader;
 #[path = "../../../fuzz/bodies/procedure_arguments.rs"]
@@ -69,6 +71,24 @@ fn the_packet_reader_takes_anything() {
         .run(&input, |(part, mut bytes)| {
             bytes.insert(0, part);
             packet_reader::run(&bytes);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_server_takes_anything() {
+    let stream = include_bytes!("../../../fuzz/seeds/connection/plain");
+    let nearly = (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, byte)| {
+        let mut bytes = stream[1..].to_vec();
+        bytes[at.index(stream.len() - 1)] = byte;
+        bytes
+    });
+    let input = (any::<u8>(), prop_oneof![words(), packets(), nearly]);
+    runner(1000)
+        .run(&input, |(how, mut bytes)| {
+            bytes.insert(0, how);
+            connection::run(&bytes);
             Ok(())
         })
         .unwrap();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use protocol::net::{self, Header, MessageType, Status, StreamHole};
-use protocol::{Kind, PROGRAMS};
+use protocol::{PROGRAMS, Recode};
 use rpc::{FrameReader, Packet};
 
 /// Decodes the body by its type and encodes it again.
@@ -23,7 +23,9 @@ fn recode(header: &Header, body: &[u8]) -> Vec<u8> {
         .expect("a known program");
     assert_eq!(program.version, header.vers);
     let procedure = program.procedure(header.proc).expect("a known procedure");
-    match (header.r#type, header.status, &procedure.kind) {
+    let recodes = protocol::recodes(program, header.proc).unwrap_or_default();
+    let by = |recode: &Recode| recode(body).expect(procedure.name);
+    match (header.r#type, header.status, recodes) {
         (MessageType::Stream, ..) => {
             assert!(procedure.stream.is_some(), "{} opens a stream", procedure.name);
             body.to_vec()
@@ -32,11 +34,11 @@ fn recode(header: &Header, body: &[u8]) -> Vec<u8> {
             xdr::to_bytes(&xdr::from_bytes::<StreamHole>(body).unwrap()).unwrap()
         }
         (_, Status::Error, _) => xdr::to_bytes(&xdr::from_bytes::<net::Error>(body).unwrap()).unwrap(),
-        (MessageType::Call, _, Kind::Call { args, .. }) => (args.recode)(body).expect(procedure.name),
-        (MessageType::Reply, _, Kind::Call { ret, .. }) => (ret.recode)(body).expect(procedure.name),
-        (MessageType::Message, _, Kind::Event { message }) => (message.recode)(body).expect(procedure.name),
+        (MessageType::Call, _, [args, _]) => by(args),
+        (MessageType::Reply, _, [_, ret]) => by(ret),
+        (MessageType::Message, _, [message]) => by(message),
         // Keepalive.
-        (MessageType::Message, _, Kind::Call { args, .. }) => (args.recode)(body).expect(procedure.name),
+        (MessageType::Message, _, [args, _]) => by(args),
         other => panic!("{other:?}"),
     }
 }

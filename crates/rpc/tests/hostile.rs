@@ -614,7 +614,7 @@ async fn the_gate_comes_before_the_arguments() {
 
 #[tokio::test]
 async fn a_stranger_may_not_send_large_packets() {
-    let packet = Packet::raw(call::<DomainSuspend>(1), &[0; 200_000]).unwrap();
+    let packet = Packet::raw(call::<DomainSuspend>(1), &[0; 400_000]).unwrap();
     let mut wire = Wire::with(SessionOptions {
         authenticated: false,
         ..SessionOptions::default()

@@ -22,12 +22,12 @@ pub const MARK: &str = "ferrovirt-guest-is-up";
 pub const PROMPT: &str = "guest# ";
 
 /// Counts what the initial file system is made of.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Where busybox lies (package `busybox-static`).
 const BUSYBOX: &str = "/bin/busybox";
 
-/// The modules that init loads, in this order: power button, its events, virtio devices.
+/// The modules that init loads, in this order: power button, its events, virtio devices, among them a network card.
 const MODULES: &[&str] = &[
     "drivers/acpi/button.ko",
     "drivers/input/evdev.ko",
@@ -38,7 +38,17 @@ const MODULES: &[&str] = &[
     "drivers/virtio/virtio_pci.ko",
     "drivers/virtio/virtio_balloon.ko",
     "drivers/char/virtio_console.ko",
+    "net/core/failover.ko",
+    "drivers/net/net_failover.ko",
+    "drivers/net/virtio_net.ko",
 ];
+
+/// What the guest does with a lease: `udhcpc -i eth0 -n -q -s /etc/leased`.
+const LEASED: &str = "#!/bin/sh\n\
+    [ \"$1\" = bound ] || exit 0\n\
+    ip address add \"$ip/$mask\" dev \"$interface\"\n\
+    [ -z \"$router\" ] || ip route add default via \"$router\"\n\
+    echo \"nameserver $dns\" > /etc/resolv.conf\n";
 
 /// The files a guest is started from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +179,7 @@ fn initrd(kernel: &Kernel) -> Result<Vec<u8>> {
     }
     archive.add("bin/busybox", ModeFileType::Regular, 0o755, &busybox)?;
     archive.add("init", ModeFileType::Regular, 0o755, init().as_bytes())?;
+    archive.add("etc/leased", ModeFileType::Regular, 0o755, LEASED.as_bytes())?;
     let power = b"#!/bin/sh\npoweroff -f\n";
     archive.add("etc/acpi/PWRF/00000080", ModeFileType::Regular, 0o755, power)?;
     let mut found = 0;

@@ -18,6 +18,7 @@ mod wildcard;
 pub use certificates::{Files, TlsError};
 pub use distinguished_name::distinguished_name;
 pub use judge::Refused;
+pub use wildcard::matches as name_matches;
 
 use judge::{Anybody, Judge};
 use rustls::ServerConfig;

@@ -1,7 +1,7 @@
 //! Patterns of names: `*` stands for any characters, none included; all else for itself.
 
 /// Whether all of `name` is as `pattern` says.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {

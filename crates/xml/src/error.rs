@@ -91,6 +91,9 @@ pub enum Error {
     /// Well-formed, but makes no sense; the sentence names the element.
     #[error("{0}")]
     Invalid(String),
+    /// A number beyond all bounds; the sentence names the element.
+    #[error("{0}")]
+    Overflow(String),
     /// Sensible, but not something this system does; the sentence names the element.
     #[error("{0}")]
     Unsupported(String),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Text form of a value.
 ///
@@ -56,6 +57,24 @@ macro_rules! integers {
 integers!("non-negative integer value": u8, u16, u32, u64, usize);
 integers!("integer value": i8, i16, i32, i64, isize);
 integers!("number": f64);
+
+macro_rules! addresses {
+    ($($kind:ty: $expected:literal),+) => {
+        $(impl Value for $kind {
+            const EXPECTED: &'static str = $expected;
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+
+            fn format(&self) -> Cow<'_, str> {
+                Cow::Owned(self.to_string())
+            }
+        })+
+    };
+}
+
+addresses!(IpAddr: "IP address", Ipv4Addr: "IPv4 address", Ipv6Addr: "IPv6 address");
 
 /// Thirty-two hexadecimal digits, with dashes wherever the writer put them, as libvirt takes them.
 impl Value for uuid::Uuid {

@@ -183,7 +183,7 @@ async fn open(ctx: Context<Driver>, args: remote::ConnectOpenArgs) -> error::Res
     Ok(())
 }
 
-fn router() -> Arc<Router<Driver>> {
+pub(crate) fn router() -> Arc<Router<Driver>> {
     let mut router = Router::new();
     router
         .on::<call::ConnectGetHostname, _>(hostname)
@@ -449,6 +449,7 @@ async fn a_console_speaks_both_ways() {
 async fn events_arrive_in_order() {
     let (client, session, _) = pair();
     let mut events = client.events();
+    client.call::<call::ConnectGetHostname>(&()).await.unwrap();
     for event in 0..100 {
         let dom = remote::Domain {
             name: "d".to_owned(),
@@ -472,7 +473,9 @@ async fn events_arrive_in_order() {
         assert_eq!((message.callback_id, message.msg.event), (3, event));
     }
     session.close();
-    assert!(events.next().await.is_none());
+    if super::ENDS_WITH_SERVER {
+        assert!(events.next().await.is_none());
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,9 @@ pub(super) async fn info(ctx: Call, args: wire::ClientGetInfoArgs) -> Result<wir
     if let Some(name) = &peer.certificate_name {
         params.push(TypedParam::new("tls_x509_dname", name.clone()));
     }
+    if let Some(name) = &session.caller().sasl_name {
+        params.push(TypedParam::new("sasl_user_name", name.clone()));
+    }
     Ok(wire::ClientGetInfoRet { params })
 }
 

@@ -1,6 +1,7 @@
 //! The keys that every daemon behind UNIX sockets has: `virtqemud.conf` and its siblings.
 
 use super::{FromValue, Octal, Value, schema};
+use crate::wildcard::PATTERN_MAX;
 use uuid::Uuid;
 
 schema! {
@@ -16,13 +17,18 @@ schema! {
         unix_sock_admin_perms: Octal = Octal(0o700),
         /// The folder of the sockets; the instance's run folder unless set.
         unix_sock_dir: Option<String> = None,
-        /// How a client of the read-only socket proves who it is: "none". polkit and SASL are not built in.
+        /// How a client of the read-only socket proves who it is: "none" (whoever may open it may look), "polkit"
+        /// (action org.libvirt.unix.monitor) or "sasl" (a name and a password).
         auth_unix_ro: Auth = Auth::None,
-        /// How a client of the read-write socket proves who it is: "none" (the socket's permissions decide). polkit
-        /// and SASL are not built in.
-        auth_unix_rw: Auth = Auth::None,
-        /// Access control drivers: [] or [ "none" ]. polkit is not built in.
-        access_drivers: AccessDrivers = AccessDrivers,
+        /// How a client of the read-write socket proves who it is: "none" (whoever may open it may do everything) or
+        /// "polkit" (action org.libvirt.unix.manage; root is not asked). Unless set, it is "none" where the socket's
+        /// permissions keep others out, and "polkit" where everybody may open it. "sasl" is there as well.
+        auth_unix_rw: Option<Auth> = None,
+        /// The names that users of SASL may have, with "*", "?" and "[...]"; every name unless set.
+        sasl_allowed_username_list: Option<Usernames> = None,
+        /// What decides about each call of a client that is let in: [] for nothing, [ "polkit" ] for polkit's actions
+        /// org.libvirt.api. and after that object and permission.
+        access_drivers: AccessDrivers = AccessDrivers::default(),
         /// How many clients may be connected at a time; further ones wait in the socket's queue.
         max_clients: u32 = 5000,
         /// How many connections may wait to be accepted, per socket.
@@ -69,13 +75,16 @@ schema! {
         admin_keepalive_interval: i32 = 5,
         /// `keepalive_count` of the admin socket.
         admin_keepalive_count: u32 = 5,
+        /// Whether the daemon takes away from itself what its work does not need: powers, system calls, places. A key of this
+        /// project's own.
+        confinement: bool = true,
         /// Seconds after which a call to Open vSwitch is given up.
         ovs_timeout: u32 = 5,
     }
     elsewhere {
         "virtproxyd.conf": listen_tls, listen_tcp, tls_port, tcp_port, listen_addr, auth_tcp, auth_tls, tcp_min_ssf,
             key_file, cert_file, ca_file, crl_file, tls_no_sanity_certificate, tls_no_verify_certificate,
-            tls_allowed_dn_list, tls_priority, sasl_allowed_username_list;
+            tls_allowed_dn_list, tls_priority;
         "no file any more: clients ask for keepalive themselves": keepalive_required, admin_keepalive_required;
         "no file any more: nobody is told by mDNS": mdns_adv, mdns_name;
     }
@@ -86,46 +95,77 @@ schema! {
 pub enum Auth {
     /// They need not: whoever may open the socket may use it.
     None,
+    /// polkit knows.
+    Polkit,
+    /// By a name and a password.
+    Sasl,
 }
 
 impl FromValue for Auth {
     fn from_value(value: Value) -> Result<Self, String> {
         match String::from_value(value)?.as_str() {
             "none" => Ok(Self::None),
-            name @ ("polkit" | "sasl") => Err(format!(
-                "\"{name}\" authentication is not built into this version; set \"none\" and restrict the socket by \
-                 unix_sock_group and its permissions"
-            )),
+            "polkit" => Ok(Self::Polkit),
+            "sasl" => Ok(Self::Sasl),
             other => Err(format!("'{other}' is no authentication scheme")),
         }
     }
 
     fn written(&self) -> Option<String> {
-        Some("\"none\"".to_owned())
+        let name = match self {
+            Self::None => "none",
+            Self::Polkit => "polkit",
+            Self::Sasl => "sasl",
+        };
+        name.to_owned().written()
     }
 }
 
-/// No access control beside the sockets'.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccessDrivers;
+/// Patterns of users' names, with "*", "?" and "[...]".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usernames(pub Vec<String>);
 
-impl FromValue for AccessDrivers {
+impl FromValue for Usernames {
     fn from_value(value: Value) -> Result<Self, String> {
-        let drivers = Vec::<String>::from_value(value)?;
-        match drivers
-            .iter()
-            .find(|driver| !matches!(driver.as_str(), "none" | "nop"))
-        {
-            None => Ok(Self),
-            Some(driver) => Err(format!(
-                "the access control driver \"{driver}\" is not built into this version; without it every client of \
-                 the socket may do everything, so remove it only if that is meant"
-            )),
+        let names = Vec::<String>::from_value(value)?;
+        match names.iter().find(|name| name.chars().count() > PATTERN_MAX) {
+            Some(name) => Err(format!("'{name}' is longer than {PATTERN_MAX} characters")),
+            None => Ok(Self(names)),
         }
     }
 
     fn written(&self) -> Option<String> {
-        Some("[]".to_owned())
+        self.0.written()
+    }
+}
+
+/// What decides about each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccessDrivers {
+    /// Whether polkit does. Nothing does otherwise.
+    pub polkit: bool,
+}
+
+impl FromValue for AccessDrivers {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let mut drivers = Self::default();
+        for name in Vec::<String>::from_value(value)? {
+            match name.as_str() {
+                "none" | "nop" => {}
+                "polkit" => drivers.polkit = true,
+                other => {
+                    return Err(format!(
+                        "'{other}' is no access control driver; \"polkit\" and \"none\" are there"
+                    ));
+                }
+            }
+        }
+        Ok(drivers)
+    }
+
+    fn written(&self) -> Option<String> {
+        let names: &[String] = if self.polkit { &["polkit".to_owned()] } else { &[] };
+        names.to_vec().written()
     }
 }
 
@@ -214,17 +254,31 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_and_never_ignored() {
-        for text in [
-            "auth_unix_rw = \"polkit\"",
-            "auth_unix_ro = \"sasl\"",
-            "access_drivers = [ \"polkit\" ]",
-            "audit_level = 2",
-            "audit_logging = 1",
-        ] {
+        for text in ["audit_level = 2", "audit_logging = 1"] {
             let refusal = load(text).unwrap_err();
             assert!(refusal.contains("not built into this version"), "{refusal}");
         }
         assert!(load("auth_unix_rw = \"none\"\naccess_drivers = []").is_ok());
+    }
+
+    #[test]
+    fn polkit_decides_where_it_is_named_and_nothing_unknown_is() {
+        let loaded = load("auth_unix_rw = \"polkit\"\naccess_drivers = [ \"none\", \"polkit\" ]").unwrap();
+        assert_eq!(loaded.values.auth_unix_rw, Some(Auth::Polkit));
+        assert!(loaded.values.access_drivers.polkit);
+        assert!(
+            !load("access_drivers = [ \"none\" ]")
+                .unwrap()
+                .values
+                .access_drivers
+                .polkit
+        );
+        let refusal = load("max_clients = 9\naccess_drivers = [ \"selinux\" ]").unwrap_err();
+        assert!(
+            refusal.contains("virtqemud.conf:2: access_drivers: 'selinux' is no"),
+            "{refusal}"
+        );
+        assert!(load("auth_unix_rw = \"kerberos\"").is_err());
     }
 
     #[test]

@@ -12,9 +12,8 @@ mod schema;
 mod syntax;
 mod value;
 
-pub use daemon::{AccessDrivers, Audit, Auth, DaemonConfig, HostUuid, HostUuidSource};
-pub(crate) use network::NO_AUTH_TCP;
-pub use network::{NetworkAuth, NetworkConfig, Port, Sasl};
+pub use daemon::{AccessDrivers, Audit, Auth, DaemonConfig, HostUuid, HostUuidSource, Usernames};
+pub use network::{NetworkAuth, NetworkConfig, Port, Strength};
 pub use schema::{Key, Loaded, Read, Schema, schema};
 pub use syntax::{Entry, Value};
 pub use value::{FromValue, Octal, OneOrMore};
@@ -60,7 +59,7 @@ pub enum ConfigError {
 }
 
 /// The text of the file at `path`; `None` if there is none.
-fn text_of(path: &Path) -> Result<Option<String>, ConfigError> {
+pub(crate) fn text_of(path: &Path) -> Result<Option<String>, ConfigError> {
     use std::io::{Error, ErrorKind, Read as _};
     let unreadable = |source| ConfigError::Unreadable {
         path: path.to_owned(),

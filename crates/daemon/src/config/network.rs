@@ -1,6 +1,7 @@
 //! The keys of a daemon that clients reach over a network: `virtproxyd.conf` has them beside the common ones.
 
 use super::{FromValue, Value, schema};
+use std::path::{Path, PathBuf};
 
 schema! {
     /// What a daemon serves over TCP and TLS.
@@ -15,12 +16,14 @@ schema! {
         tcp_port: Port = Port(16509),
         /// The address or name to listen on; every address unless set.
         listen_addr: Option<String> = None,
-        /// How a client of plain TCP proves who it is. It has to be set to "none", as SASL is not built in.
-        auth_tcp: Option<NetworkAuth> = None,
-        /// How a client of TLS proves who it is beside its certificate: "none". SASL is not built in.
+        /// How a client of plain TCP proves who it is: "sasl", or "none", which lets everybody who reaches the port do
+        /// everything, unencrypted.
+        auth_tcp: NetworkAuth = NetworkAuth::Sasl,
+        /// How a client of TLS proves who it is beside its certificate: "none", or "sasl".
         auth_tls: NetworkAuth = NetworkAuth::None,
-        /// How strong SASL's own encryption has to be. SASL is not built in.
-        tcp_min_ssf: Sasl = Sasl,
+        /// How strong SASL's own encryption of plain TCP has to be, in bits of a key: 56 or more; 0 for none, where
+        /// something else encrypts. GSSAPI (Kerberos) encrypts, with 128 or 256 bits; passwords do not.
+        tcp_min_ssf: Strength = Strength(56),
         /// The server's private key; /etc/pki/libvirt/private/serverkey.pem unless set.
         key_file: Option<String> = None,
         /// The server's certificate; /etc/pki/libvirt/servercert.pem unless set.
@@ -37,11 +40,21 @@ schema! {
         tls_allowed_dn_list: Option<Vec<String>> = None,
         /// GnuTLS's words for what may be negotiated, as far as they are about protocol versions.
         tls_priority: Option<String> = None,
-        /// Which users SASL lets in. SASL is not built in.
-        sasl_allowed_username_list: Sasl = Sasl,
     }
     elsewhere {
         "no file any more": keepalive_required, admin_keepalive_required, mdns_adv, mdns_name;
+    }
+}
+
+impl NetworkConfig {
+    /// The folders of the files that it names. New files take the place of old ones there.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let named = [&self.key_file, &self.cert_file, &self.ca_file, &self.crl_file];
+        let folders = named
+            .into_iter()
+            .flatten()
+            .filter_map(|file| Path::new(file).parent());
+        folders.map(Path::to_owned).collect()
     }
 }
 
@@ -69,37 +82,43 @@ impl FromValue for Port {
 pub enum NetworkAuth {
     /// They need not: whoever reaches the socket may use it.
     None,
+    /// By SASL.
+    Sasl,
 }
 
 impl FromValue for NetworkAuth {
     fn from_value(value: Value) -> Result<Self, String> {
         match String::from_value(value)?.as_str() {
             "none" => Ok(Self::None),
-            "sasl" => Err(NO_SASL.to_owned()),
+            "sasl" => Ok(Self::Sasl),
             "polkit" => Err("polkit knows nobody beyond this host".to_owned()),
             other => Err(format!("'{other}' is no authentication scheme")),
         }
     }
 
     fn written(&self) -> Option<String> {
-        Some("\"none\"".to_owned())
+        let name = match self {
+            Self::None => "none",
+            Self::Sasl => "sasl",
+        };
+        name.to_owned().written()
     }
 }
 
-/// Why a socket for plain TCP is not opened without a word about authentication.
-pub(crate) const NO_AUTH_TCP: &str = "\"sasl\" is the default, which is not built into this version; \"none\" lets \
-                                      everybody who reaches the port do everything, unencrypted";
-
-const NO_SASL: &str =
-    "SASL is not built into this version; let TLS and its certificates decide, and set \"none\"";
-
-/// A key that only means something to SASL.
+/// How strong an encryption is, in bits of a key: 56 or more, or 0 for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sasl;
+pub struct Strength(pub u32);
 
-impl FromValue for Sasl {
-    fn from_value(_: Value) -> Result<Self, String> {
-        Err("SASL is not built into this version, so the key would mean nothing".to_owned())
+impl FromValue for Strength {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match u32::from_value(value)? {
+            1..56 => Err("56 or more is wanted, or 0 for no encryption".to_owned()),
+            strength => Ok(Self(strength)),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        self.0.written()
     }
 }
 
@@ -124,19 +143,18 @@ mod tests {
         let expected = NetworkConfig {
             listen_tcp: true,
             tcp_port: Port(4),
-            auth_tcp: Some(NetworkAuth::None),
+            auth_tcp: NetworkAuth::None,
             ..NetworkConfig::default()
         };
         assert_eq!(network, expected);
     }
 
     #[test]
-    fn what_is_not_built_or_no_value_is_refused() {
+    fn what_is_no_value_is_refused() {
         for (text, words) in [
-            ("auth_tcp = \"sasl\"", "SASL is not built"),
+            ("auth_tcp = \"kerberos\"", "no authentication scheme"),
             ("auth_tls = \"polkit\"", "beyond this host"),
-            ("tcp_min_ssf = 112", "SASL is not built"),
-            ("sasl_allowed_username_list = []", "SASL is not built"),
+            ("tcp_min_ssf = 55", "56 or more"),
             ("tls_port = \"0\"", "from 1 to 65535"),
             ("tcp_port = 16509", "a string is wanted"),
             ("listen_tpc = 1", "is 'listen_tcp' meant?"),

@@ -5,9 +5,9 @@
 //! else the daemon's level does; then each output has a least level of its own. What is not logged costs one relaxed
 //! load, because the decision is kept with each place in the code until the settings change.
 
+mod journal;
 mod output;
 mod settings;
-mod wildcard;
 
 pub use settings::{Filter, LogLevel, OutputSpec, Sink};
 
@@ -229,7 +229,7 @@ impl Layer<Registry> for LogLayer {
         Some(least.unwrap_or(active.level).hint())
     }
 
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, Registry>) {
         let level = LogLevel::of(*event.metadata().level());
         for output in self
             .active
@@ -238,7 +238,7 @@ impl Layer<Registry> for LogLayer {
             .iter()
             .filter(|output| level >= output.spec.level)
         {
-            output.write(event, level, &context);
+            output.write(event, level);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A line is written with one system call, so lines of several threads do not mix. A place that cannot take a line
 //! loses it: there is nowhere to complain, and no call may fail because its log does.
 
+use super::journal::Journal;
 use super::settings::{LogLevel, OutputSpec, Sink};
 use error::{Code, Domain, Error, Result};
 use std::fmt::Write as _;
@@ -14,8 +15,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::Registry;
 
 /// An open output; clones share it.
 #[derive(Debug, Clone)]
@@ -28,7 +27,7 @@ pub(super) struct Output {
 enum Open {
     Stderr,
     File(Arc<File>),
-    Journald(Arc<tracing_journald::Layer>),
+    Journald(Arc<Journal>),
     Syslog(Arc<UnixDatagram>),
 }
 
@@ -48,9 +47,7 @@ impl Output {
                 .mode(0o600)
                 .open(path)
                 .map(|file| Open::File(Arc::new(file))),
-            Sink::Journald => {
-                tracing_journald::layer().map(|layer| Open::Journald(Arc::new(layer.with_field_prefix(None))))
-            }
+            Sink::Journald => Journal::open().map(|journal| Open::Journald(Arc::new(journal))),
             Sink::Syslog(_) => UnixDatagram::unbound().and_then(|socket| {
                 socket.connect("/dev/log")?;
                 // A full log daemon loses lines instead of stopping this one.
@@ -67,7 +64,7 @@ impl Output {
         }
     }
 
-    pub(super) fn write(&self, event: &Event<'_>, level: LogLevel, context: &Context<'_, Registry>) {
+    pub(super) fn write(&self, event: &Event<'_>, level: LogLevel) {
         // What cannot be logged is lost; see above.
         match &self.open {
             Open::Stderr => {
@@ -76,21 +73,17 @@ impl Output {
             Open::File(file) => {
                 let _ = file.as_ref().write_all(line(event, level).as_bytes());
             }
-            Open::Journald(journal) => journal.on_event(event, context.clone()),
+            Open::Journald(journal) => {
+                let _ = journal.send(event, level, &message(event));
+            }
             Open::Syslog(socket) => {
                 let Sink::Syslog(name) = &self.spec.sink else {
                     return;
                 };
                 // Facility "daemon", and the severity of that level.
-                let severity = match level {
-                    LogLevel::Debug => 7,
-                    LogLevel::Info => 6,
-                    LogLevel::Warning => 4,
-                    LogLevel::Error => 3,
-                };
                 let text = format!(
                     "<{}>{name}[{}]: {}",
-                    3 * 8 + severity,
+                    3 * 8 + level.severity(),
                     std::process::id(),
                     message(event)
                 );

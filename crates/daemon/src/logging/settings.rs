@@ -1,7 +1,7 @@
 //! Levels, filters and outputs in their written form: `1:qemu 3:rpc`, `3:journald 1:file:/var/log/x.log`.
 
 use super::refused;
-use super::wildcard::found;
+use crate::wildcard::found;
 use error::Result;
 use std::fmt;
 use std::path::PathBuf;
@@ -25,6 +25,16 @@ impl LogLevel {
     /// Its number in files and on the admin socket.
     pub fn number(self) -> u32 {
         self as u32
+    }
+
+    /// The severity that system logs know it by (syslog(3)).
+    pub(super) fn severity(self) -> u8 {
+        match self {
+            Self::Debug => 7,
+            Self::Info => 6,
+            Self::Warning => 4,
+            Self::Error => 3,
+        }
     }
 
     /// The level of that number.

@@ -1,29 +1,34 @@
 //! The life of a daemon, from its command line to its exit code.
 
 mod held;
+mod mechanisms;
 mod process;
 mod signals;
+mod succeed;
 
-use crate::config::{DaemonConfig, Loaded};
+use crate::access::Polkit;
+use crate::config::{Auth, DaemonConfig, Loaded};
+use crate::confinement::Confinement;
 use crate::flags::{Exit, Flags, Parsed};
 use crate::logging::{LogConfig, LogLevel, Logging, OutputSpec, Sink};
 use crate::server::ClientLimits;
 use crate::succession::{Luggage, Program};
 use crate::workers::{Limits, Workers};
-use crate::{Daemon, Info, Instance, Layout, PidFile, detach, durable};
+use crate::{Daemon, Info, Instance, Layout, PidFile, detach, durable, succession};
 use held::Held;
+use mechanisms::Mechanisms;
 use parking_lot::Mutex;
 use process::Process;
 use rpc::Keepalive;
+use signals::Signals;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
 
-/// The most threads that serve calls; more would only hand work around.
-const THREADS_MAX: usize = 4;
 /// Where the journal listens.
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
@@ -43,7 +48,7 @@ fn ends<E: Display>(exit: Exit) -> impl FnOnce(E) -> Failure {
 
 /// Runs a daemon, be it a driver's or another: the whole of its `main`.
 pub fn run<D: Daemon>() -> ExitCode {
-    let outcome = match Flags::parse_from(&D::INFO, std::env::args_os()) {
+    let outcome = match Flags::parse_from(&D::INFO, D::NETWORK, std::env::args_os()) {
         Parsed::Print(text) => {
             // A reader that went away has read enough.
             let _ = std::io::stdout().write_all(text.as_bytes());
@@ -53,6 +58,7 @@ pub fn run<D: Daemon>() -> ExitCode {
             exit: Exit::Refused,
             text: text.trim_end().to_owned(),
         }),
+        Parsed::Run(flags) if flags.rehearsal => rehearse::<D>(&flags).map(|()| Exit::Success.into()),
         Parsed::Run(flags) if flags.daemon && !flags.successor => {
             detach::leave_behind(&flags).map_err(ends(Exit::Setup))
         }
@@ -64,8 +70,78 @@ pub fn run<D: Daemon>() -> ExitCode {
     })
 }
 
+/// Whether this program would take over from the one that asks.
+fn rehearse<D: Daemon>(flags: &Flags) -> Result<(), Failure> {
+    let notes = succession::rehearsed_notes().map_err(ends(Exit::Setup))?;
+    let layout = Layout::detect().map_err(ends(Exit::Refused))?;
+    let config_file = config_file::<D>(flags, &layout);
+    let config = load::<D>(&config_file.0, config_file.1)?;
+    if let Some(held) = &notes.confinement {
+        let wanted = wanted_confinement::<D>(flags, &layout, &config.values);
+        let wanted = wanted.map_or(Ok(()), |wanted| wanted.fits(held));
+        wanted.map_err(ends(Exit::Refused))?;
+    }
+    Mechanisms::rehearse(&layout, &config_file, &config.values, &notes)
+}
+
+/// How the daemon is to be confined, unless its configuration says that it is not.
+fn wanted_confinement<D: Daemon>(
+    flags: &Flags,
+    layout: &Layout,
+    config: &DaemonConfig,
+) -> Option<Confinement> {
+    if !config.confinement {
+        return None;
+    }
+    let own = std::env::current_exe().ok();
+    let program = own.and_then(|own| own.parent().map(Path::to_owned));
+    let pid_file = flags.pid_file.clone();
+    let pid_file = pid_file.unwrap_or_else(|| layout.pid_file(D::INFO.daemon));
+    let sockets = config.unix_sock_dir.as_ref().map(PathBuf::from);
+    let named = config_file::<D>(flags, layout);
+    // One that is refused is told where it is used.
+    let network = held::network_keys::<D>(&named.0, named.1).ok().flatten();
+    let certificates = network
+        .map(|network| network.values.folders())
+        .unwrap_or_default();
+    let keytab = crate::access::keytab_folder(layout);
+    Some(Confinement::wanted(&D::NEEDS, layout, |places| {
+        places
+            .and_read(program)
+            .and_read([layout.config_dir().to_owned()])
+            .and_read(flags.config.clone())
+            .and_read(certificates)
+            .and_read(keytab)
+            .and_write([layout.run_dir().to_owned(), layout.log_dir().to_owned()])
+            .and_write(log_folders(config))
+            .and_remove(sockets)
+            .and_remove(pid_file.parent().map(Path::to_owned))
+    }))
+}
+
+/// Where files of the log lie that the configuration names.
+fn log_folders(config: &DaemonConfig) -> Vec<PathBuf> {
+    let outputs = config.log_outputs.as_deref().unwrap_or_default();
+    let files = outputs.split_ascii_whitespace().filter_map(|output| {
+        let file = Path::new(output.split_once(":file:")?.1);
+        file.parent().map(Path::to_owned)
+    });
+    files.collect()
+}
+
+/// The daemon's configuration file, and whether somebody named it.
+fn config_file<D: Daemon>(flags: &Flags, layout: &Layout) -> (PathBuf, bool) {
+    let named = flags.config.clone();
+    let is_named = named.is_some();
+    (
+        named.unwrap_or_else(|| layout.config_file(D::INFO.daemon)),
+        is_named,
+    )
+}
+
 /// Everything that is done while the process has one thread.
 fn start<D: Daemon>(flags: &Flags) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(ends(Exit::Setup))?;
     let luggage = flags
         .successor
         .then(Luggage::take)
@@ -77,18 +153,22 @@ fn start<D: Daemon>(flags: &Flags) -> Result<(), Failure> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let info = D::INFO;
     let layout = Layout::detect().map_err(ends(Exit::Refused))?;
-    let config_path = flags
-        .config
-        .clone()
-        .unwrap_or_else(|| layout.config_file(info.daemon));
-    let config = load::<D>(&config_path, flags.config.is_some())?;
+    let config_file = config_file::<D>(flags, &layout);
+    let config = load::<D>(&config_file.0, config_file.1)?;
     let logging = start_logging(&info, flags, &layout, &config.values)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let on_stderr = logging.outputs().0.contains("stderr");
-    let config_file = (config_path, flags.config.is_some());
-    let started = serve_process::<D>(flags, layout, config_file, config.values, logging, luggage);
+    let started = serve_process::<D>(
+        flags,
+        layout,
+        config_file,
+        config.values,
+        logging,
+        luggage,
+        signals,
+    );
     // Where the log goes to the standard error, it is said there once.
     if let Err(failure) = &started
         && !on_stderr
@@ -105,6 +185,22 @@ fn load<D: Daemon>(path: &Path, named: bool) -> Result<Loaded<DaemonConfig>, Fai
         exit: Exit::Refused,
         text: loaded.refuse(path, key, reason).to_string(),
     };
+    if config.access_drivers.polkit && !D::GUARDS {
+        let text = "this daemon has no objects that access could be granted to; the daemons that have them are to say so in \
+                    their files";
+        return Err(refuse("access_drivers", text.to_owned()));
+    }
+    let asks = [
+        ("auth_unix_ro", config.auth_unix_ro != Auth::None),
+        (
+            "auth_unix_rw",
+            config.auth_unix_rw.is_some_and(|auth| auth != Auth::None),
+        ),
+    ];
+    if let Some((key, _)) = asks.iter().find(|(_, asks)| *asks && !D::AUTHENTICATES) {
+        let text = "this daemon serves its own user alone, and asks nobody else";
+        return Err(refuse(key, text.to_owned()));
+    }
     for (low, high) in [
         ("min_workers", "max_workers"),
         ("admin_min_workers", "admin_max_workers"),
@@ -199,6 +295,7 @@ fn serve_process<D: Daemon>(
     config: DaemonConfig,
     logging: Logging,
     luggage: Option<Luggage>,
+    signals: Signals,
 ) -> Result<(), Failure> {
     let info = D::INFO;
     // Before anybody can replace the program's file.
@@ -215,40 +312,65 @@ fn serve_process<D: Daemon>(
         Some(luggage) => Held::inherited(luggage, &pid_path).map_err(ends(Exit::Setup))?,
         None => Held {
             pid_file: PidFile::acquire(&pid_path).map_err(ends(Exit::Refused))?,
+            claims: Vec::new(),
             sockets: Vec::new(),
             network: Vec::new(),
             clients: Vec::new(),
             handover: None,
+            confinement: None,
         }
-        .listening::<D>(&layout, &config, &config_file)?,
+        .listening::<D>(&layout, &config, &config_file, flags.listen)?,
     };
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(THREADS_MAX);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("rpc")
-        .enable_all()
-        .build()
-        .map_err(ends(Exit::Setup))?;
+    let confinement = match wanted_confinement::<D>(flags, &layout, &config) {
+        Some(wanted) => Some(wanted.apply(held.confinement.as_ref())),
+        // What is given away does not come back.
+        None => held.confinement,
+    };
     let process = Process {
         instance: Instance {
             layout: Arc::new(layout),
             workers: Workers::new(worker_limits(&config)),
             config: Arc::new(config),
+            passage: None,
             config_file,
             handover: Arc::new(Mutex::new(held.handover)),
+            polkit: Polkit::default(),
+            claims: Arc::new(Mutex::new(held.claims)),
         },
         pid_file: held.pid_file,
         program,
+        confinement,
         detached: flags.detached && !flags.successor,
         timeout: flags.timeout.map(|seconds| Duration::from_secs(seconds.into())),
         logging,
     };
-    let ended = runtime.block_on(process.serve::<D>(held.sockets, held.network, held.clients));
-    // What still runs there may wait for a disk; nothing acknowledged depends on it.
-    runtime.shutdown_background();
-    ended
+    run_to_end::<D>(process.serve::<D>(signals, held.sockets, held.network, held.clients))
+}
+
+/// Runs what serves calls: on this thread, or on some of their own.
+fn run_to_end<D: Daemon>(serve: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // What still runs at the end may wait for a disk; nothing acknowledged depends on it.
+    if D::THREADS <= 1 {
+        // The kind that can be nothing else leaves the code of the other one out.
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        let runtime = runtime.map_err(ends(Exit::Setup))?;
+        let ended = runtime.block_on(serve);
+        runtime.shutdown_background();
+        ended
+    } else {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(processors.min(D::THREADS))
+            .thread_name("rpc")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(ends(Exit::Setup))?;
+        let ended = runtime.block_on(serve);
+        runtime.shutdown_background();
+        ended
+    }
 }
 
 /// Clients, guests and consoles each take descriptors; the soft limit is only a guard against old programs.

@@ -1,22 +1,25 @@
 //! A daemon's process while it serves, until it ends or the next program takes over.
 
-use super::signals::Signals;
+use super::mechanisms::Mechanisms;
+use super::signals::{Asked, Signals};
 use super::{Failure, client_limits, ends, load, session_limits, worker_limits};
+use crate::access::{Judge, Mechanism};
 use crate::activation::{Moment, tell};
 use crate::admin::Admin;
-use crate::config::{DaemonConfig, Loaded};
+use crate::config::{Auth, DaemonConfig, Loaded};
+use crate::confinement::Confinement;
 use crate::flags::Exit;
 use crate::idle::idle;
 use crate::logging::Logging;
 use crate::network::NetworkSocket;
+use crate::rest::rest;
 use crate::server::{ClientLimits, Door, Server, Service};
-use crate::sockets::{Bound, Kind, SocketFile};
-use crate::succession::{self, ClientNote, Notes, Program, SocketNote};
+use crate::sockets::{self, Bound, Kind, SocketFile};
+use crate::succession::{ClientNote, Program};
 use crate::workers::{Limits, Workers};
 use crate::{Daemon, Instance, PidFile, activation, detach};
-use error::{Code, Domain, Error};
-use rpc::Session;
-use std::os::fd::AsFd;
+use error::Error;
+use rpc::{Router, Session};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +36,7 @@ pub(super) struct Process {
     pub(super) instance: Instance,
     pub(super) pid_file: PidFile,
     pub(super) program: Program,
+    pub(super) confinement: Option<Confinement>,
     /// Whether somebody waits to hear that clients are served.
     pub(super) detached: bool,
     pub(super) timeout: Option<Duration>,
@@ -40,26 +44,29 @@ pub(super) struct Process {
 }
 
 /// A listening socket with its purpose and its file, if the daemon made it.
-type Listening = (Kind, UnixListener, Option<SocketFile>);
+pub(super) type Listening = (Kind, UnixListener, Option<SocketFile>);
 
 /// Takes clients from each socket, for ever.
 fn accept_all<D: Daemon>(
     listening: &[Listening],
     network: &[NetworkSocket],
+    mechanisms: &Mechanisms,
     service: &Arc<Service<D>>,
     admin_service: &Arc<Service<Admin>>,
+    authentication: impl Fn(Kind, &UnixListener) -> Option<Mechanism>,
 ) -> std::io::Result<JoinSet<()>> {
     let mut accepting = JoinSet::new();
     for (kind, listener, _) in listening {
         listener.set_nonblocking(true)?;
+        let mechanism = authentication(*kind, listener);
         let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
         let door = Door::Unix {
             listener,
             read_only: *kind == Kind::ReadOnly,
         };
         match kind {
-            Kind::Admin => accepting.spawn(Arc::clone(admin_service).accept(door)),
-            _ => accepting.spawn(Arc::clone(service).accept(door)),
+            Kind::Admin => accepting.spawn(Arc::clone(admin_service).accept(door, mechanism)),
+            _ => accepting.spawn(Arc::clone(service).accept(door, mechanism)),
         };
     }
     for socket in network {
@@ -69,7 +76,8 @@ fn accept_all<D: Daemon>(
             // It was asked for before, where there is such a socket.
             (NetworkSocket::Tls(_), None) => continue,
         };
-        accepting.spawn(Arc::clone(service).accept(door));
+        let mechanism = mechanisms.of_network(socket.is_tls());
+        accepting.spawn(Arc::clone(service).accept(door, mechanism));
     }
     Ok(accepting)
 }
@@ -80,17 +88,27 @@ fn tcp(listener: &std::net::TcpListener) -> std::io::Result<tokio::net::TcpListe
 }
 
 impl Process {
+    /// The table of the calls that clients may make, under access control where the configuration says so. What never has any is a
+    /// program without the code for it.
+    fn router<D: Daemon>(&self) -> Router<D> {
+        if D::GUARDS
+            && let Some(judge) = Judge::of(&self.instance)
+        {
+            return D::guarded_router(judge);
+        }
+        D::router()
+    }
+
     pub(super) async fn serve<D: Daemon>(
         self,
+        mut signals: Signals,
         bound: Vec<Bound>,
         network: Vec<NetworkSocket>,
         clients_before: Vec<(ClientNote, UnixStream)>,
     ) -> Result<(), Failure> {
-        let mut signals = Signals::new(D::HANDS_OVER).map_err(ends(Exit::Setup))?;
-        succession::take_signal().map_err(ends(Exit::Setup))?;
         let daemon = tokio::select! {
             daemon = D::open(self.instance.clone()) => daemon.map_err(ends(Exit::Driver))?,
-            reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => {
+            reason = signals.end() => {
                 tracing::info!(reason, "ended before it served");
                 return Ok(());
             }
@@ -127,12 +145,12 @@ impl Process {
             ),
             clients,
         );
-        let servers = vec![Arc::clone(&admin_server), Arc::clone(&server)];
+        let servers = [Arc::clone(&admin_server), Arc::clone(&server)];
         let (shutdown, mut asked) = mpsc::unbounded_channel::<Arc<Session>>();
-        let admin = Admin::new(servers.clone(), self.logging.clone(), timeout, shutdown);
+        let admin = Admin::new(servers.to_vec(), self.logging.clone(), timeout, shutdown);
         let service = Arc::new(Service {
             server: Arc::clone(&server),
-            router: Arc::new(D::router()),
+            router: Arc::new(self.router::<D>()),
             driver: Arc::clone(&daemon),
         });
         let admin_service = Arc::new(Service {
@@ -145,13 +163,33 @@ impl Process {
             service.resume(client, stream);
         }
         let listening: Vec<_> = bound.into_iter().map(Bound::into_parts).collect();
-        if network
-            .iter()
-            .any(|socket| matches!(socket, NetworkSocket::Tls(_)))
-        {
+        if network.iter().any(NetworkSocket::is_tls) {
             server.set_entrance(daemon.entrance().await.map_err(ends(Exit::Driver))?);
         }
-        let accept = || accept_all(&listening, &network, &service, &admin_service);
+        let mechanisms = if D::AUTHENTICATES {
+            Mechanisms::open(&self.instance, &network).await?
+        } else {
+            Mechanisms::default()
+        };
+        let system = self.instance.layout.privileged();
+        let authentication = |kind, listener: &UnixListener| {
+            let asked = sockets::authentication(config, system, kind, listener);
+            match asked {
+                Auth::Polkit if D::AUTHENTICATES => Some(Mechanism::Polkit(self.instance.polkit.clone())),
+                Auth::Sasl if D::AUTHENTICATES => mechanisms.sasl(),
+                _ => None,
+            }
+        };
+        let accept = || {
+            accept_all(
+                &listening,
+                &network,
+                &mechanisms,
+                &service,
+                &admin_service,
+                authentication,
+            )
+        };
         let mut accepting = accept().map_err(ends(Exit::Sockets))?;
         tell(Moment::Ready);
         if self.detached
@@ -161,24 +199,31 @@ impl Process {
         }
         tracing::info!(daemon = D::INFO.daemon, "clients are served");
         let watched = tokio::spawn(watchdog());
+        let resting = tokio::spawn(rest(clients_seen.clone()));
         let busy = Arc::clone(&daemon);
         let idle = idle(clients_seen, timeout_seen, move || busy.busy());
         tokio::pin!(idle);
         let reason = loop {
-            tokio::select! {
-                reason = Signals::end(&mut signals.terminate, &mut signals.interrupt, &mut signals.quit) => break reason,
+            let asked = tokio::select! {
+                asked = signals.next() => asked,
                 Some(session) = asked.recv() => {
                     // Who asked leaves after the reply.
                     let _ = tokio::time::timeout(REPLY, session.closed()).await;
                     break "the admin socket";
                 }
                 () = &mut idle => break "nothing to do",
-                _ = signals.hang_up.recv() => self.reload(&*daemon, &server).await,
-                () = Signals::succeed(&mut signals.succeed) => {
+            };
+            match asked {
+                Asked::End(reason) => break reason,
+                Asked::Reload if !self.program.was_replaced() => self.reload(&*daemon, &server).await,
+                Asked::Reload | Asked::Succeed => {
                     accepting.shutdown().await;
-                    let failure = self.succeed(&*daemon, &server, &listening).await;
+                    let failure = self.succeed(&*daemon, &servers, (&listening, &network)).await;
                     tracing::error!(%failure, "the program was not run anew, and this one goes on");
                     accepting = accept().map_err(ends(Exit::Sockets))?;
+                    if asked == Asked::Reload {
+                        self.reload(&*daemon, &server).await;
+                    }
                 }
             }
         };
@@ -192,63 +237,10 @@ impl Process {
             server.end();
         }
         watched.abort();
+        resting.abort();
         drop(listening);
+        self.instance.claims.lock().clear();
         Ok(())
-    }
-
-    /// SIGUSR1: the program anew. Comes back only with the reason why not.
-    async fn succeed<D: Daemon>(&self, daemon: &D, server: &Server, listening: &[Listening]) -> Error {
-        // The next program could not say no any more.
-        match self.load_again::<D>().await {
-            Ok(Ok(_)) => {}
-            Ok(Err(failure)) => return Error::new(Code::ConfSyntax, Domain::Conf, failure.text),
-            Err(failure) => return failure,
-        }
-        tracing::info!("the program is run anew");
-        let sessions = server.sessions();
-        let held = sessions.iter().map(|session| async {
-            let note = ClientNote {
-                id: session.id(),
-                read_only: session.read_only(),
-            };
-            session.hold_still().await.map(|socket| (note, socket))
-        });
-        let clients: Vec<_> = futures_util::future::join_all(held).await;
-        let clients: Vec<_> = clients.into_iter().flatten().collect();
-        let failure = match daemon.hand_over().await {
-            Ok(handover) => {
-                let notes = Notes {
-                    sockets: listening
-                        .iter()
-                        .map(|(kind, _, file)| SocketNote {
-                            kind: *kind,
-                            file: file.as_ref().map(|file| file.path().to_owned()),
-                        })
-                        .collect(),
-                    clients: clients.iter().map(|(note, _)| *note).collect(),
-                    driver: handover.notes,
-                };
-                let descriptors: Vec<_> = std::iter::once(self.pid_file.as_fd())
-                    .chain(listening.iter().map(|(_, listener, _)| listener.as_fd()))
-                    .chain(clients.iter().map(|(_, socket)| socket.as_fd()))
-                    .chain(handover.descriptors.iter().map(AsFd::as_fd))
-                    .collect();
-                tell(Moment::Reloading);
-                let failure = self.program.succeed(&notes, &descriptors);
-                tell(Moment::Ready);
-                daemon.go_on();
-                Error::new(
-                    Code::SystemError,
-                    Domain::Rpc,
-                    format!("cannot run it: {failure}"),
-                )
-            }
-            Err(failure) => failure,
-        };
-        for session in sessions {
-            session.read_on();
-        }
-        failure
     }
 
     /// What the configuration file says now.

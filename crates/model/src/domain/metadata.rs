@@ -1,6 +1,7 @@
 //! `<metadata>`: what applications keep with a domain, one element for each namespace.
 
 use error::Result;
+use std::collections::BTreeSet;
 use xml::RawElement;
 
 use crate::document_error;
@@ -70,6 +71,25 @@ pub fn with_element(
     RawElement::wrapping("metadata", &children)
         .map(Some)
         .map_err(document_error)
+}
+
+/// The first element of each namespace: there is one for an application, and elements of none are nobody's.
+pub(super) fn distinct(metadata: RawElement) -> RawElement {
+    let children = metadata.children();
+    let mut seen = BTreeSet::new();
+    let kept: Vec<RawElement> = children
+        .iter()
+        .filter(|child| {
+            child
+                .namespace()
+                .is_some_and(|namespace| seen.insert(namespace.to_owned()))
+        })
+        .cloned()
+        .collect();
+    if kept.len() == children.len() {
+        return metadata;
+    }
+    RawElement::wrapping("metadata", &kept).unwrap_or(metadata)
 }
 
 /// `text` as an element of `namespace` whose prefix is `key`, the way applications hand it in.

@@ -270,7 +270,7 @@ pub struct BlkioTune {
 }
 
 /// One block device of the host.
-#[derive(Debug, Clone, PartialEq, Eq, Element)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Element)]
 #[xml(element = "device")]
 pub struct BlkioDevice {
     #[xml(value = "path")]

@@ -48,6 +48,31 @@ pub struct NetworkSource {
     pub details: SourceDetails,
 }
 
+impl NetworkSource {
+    /// A source that says nothing but its protocol.
+    pub fn of(protocol: NetworkProtocol) -> Self {
+        Self {
+            protocol,
+            name: None,
+            query: None,
+            tls: None,
+            tls_hostname: None,
+            hosts: Vec::new(),
+            snapshot: None,
+            config: None,
+            initiator: None,
+            ssl: None,
+            cookies: Vec::new(),
+            readahead: None,
+            timeout: None,
+            known_hosts: None,
+            identity: None,
+            reconnect: None,
+            details: SourceDetails::default(),
+        }
+    }
+}
+
 /// Protocols of network disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Value)]
 pub enum NetworkProtocol {

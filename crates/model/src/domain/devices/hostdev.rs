@@ -82,6 +82,9 @@ pub enum HostdevKind {
     },
     #[xml(name = "scsi_host")]
     ScsiHost {
+        /// Only with `type='scsi'`; kept to be refused.
+        #[xml(attr)]
+        rawio: Option<YesNo>,
         #[xml(attr)]
         model: Option<VirtioModel>,
         #[xml(child)]

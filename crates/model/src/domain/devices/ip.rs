@@ -1,5 +1,7 @@
 //! Addresses and routes of a network card or of the host's end of its tap.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use xml::{Element, Value};
 
 /// `<ip address='192.0.2.2' family='ipv4' prefix='24'/>`
@@ -31,16 +33,18 @@ pub enum IpFamily {
 #[derive(Debug, Clone, PartialEq, Eq, Element)]
 #[xml(element = "route")]
 pub struct IpRoute {
+    /// Must be given for IPv6.
     #[xml(attr)]
     pub family: Option<IpFamily>,
     #[xml(attr)]
-    pub address: String,
+    pub address: IpAddr,
+    /// IPv4 only, and without `prefix`.
     #[xml(attr)]
-    pub netmask: Option<String>,
+    pub netmask: Option<Ipv4Addr>,
     #[xml(attr)]
     pub prefix: Option<u32>,
     #[xml(attr)]
-    pub gateway: String,
+    pub gateway: IpAddr,
     #[xml(attr)]
     pub metric: Option<u32>,
 }

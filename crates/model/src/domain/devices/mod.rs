@@ -22,6 +22,7 @@ pub mod crypto;
 pub mod disk;
 pub mod disk_network;
 pub mod disk_source;
+pub mod encryption;
 pub mod filesystem;
 pub mod graphics;
 pub mod hex;
@@ -77,8 +78,10 @@ pub use nvram::Nvram;
 pub use pstore::Pstore;
 pub use redirdev::{RedirFilter, Redirdev};
 pub use rng::Rng;
+use rng::RngBackend;
 pub use shmem::Shmem;
 pub use smartcard::Smartcard;
+use smartcard::SmartcardKind;
 pub use sound::Sound;
 pub use tpm::Tpm;
 pub use video::Video;
@@ -179,6 +182,20 @@ macro_rules! devices_with_info {
                     visit(DeviceKind::$variant, index, &mut device.info);
                 })+
             }
+
+            /// What one device has in common with all others, by its number in the list of its kind.
+            pub fn info(&self, kind: DeviceKind, index: usize) -> Option<&DeviceInfo> {
+                match kind {
+                    $(DeviceKind::$variant => self.$field.iter().nth(index).map(|device| &device.info),)+
+                }
+            }
+
+            /// As [`Devices::info`], to be changed.
+            pub fn info_mut(&mut self, kind: DeviceKind, index: usize) -> Option<&mut DeviceInfo> {
+                match kind {
+                    $(DeviceKind::$variant => self.$field.iter_mut().nth(index).map(|device| &mut device.info),)+
+                }
+            }
         }
     };
 }
@@ -228,6 +245,40 @@ impl Devices {
             .iter_mut()
             .map(|port| (&port.info, &mut port.source));
         serials.chain(parallels).chain(channels).chain(consoles)
+    }
+
+    /// Everything that is at the guest's end of a character device: [`Self::chars`], and redirections, sources of random numbers
+    /// and card readers that have one.
+    pub fn all_chars(&self) -> impl Iterator<Item = (&DeviceInfo, &CharSource)> {
+        let redirdevs = self.redirdevs.iter().map(|one| (&one.info, &one.source));
+        let rngs = self.rngs.iter().filter_map(|one| match &one.backend {
+            RngBackend::Egd { source } => Some((&one.info, source)),
+            _ => None,
+        });
+        let smartcards = self.smartcards.iter().filter_map(|one| match &one.kind {
+            SmartcardKind::Passthrough { source } => Some((&one.info, source)),
+            _ => None,
+        });
+        self.chars().chain(smartcards).chain(redirdevs).chain(rngs)
+    }
+
+    /// [`Self::all_chars`], to change where they lead.
+    pub fn all_chars_mut(&mut self) -> impl Iterator<Item = (&DeviceInfo, &mut CharSource)> {
+        let serials = self.serials.iter_mut().map(|one| (&one.info, &mut one.source));
+        let parallels = self.parallels.iter_mut().map(|one| (&one.info, &mut one.source));
+        let channels = self.channels.iter_mut().map(|one| (&one.info, &mut one.source));
+        let consoles = self.consoles.iter_mut().map(|one| (&one.info, &mut one.source));
+        let redirdevs = self.redirdevs.iter_mut().map(|one| (&one.info, &mut one.source));
+        let rngs = self.rngs.iter_mut().filter_map(|one| match &mut one.backend {
+            RngBackend::Egd { source } => Some((&one.info, source)),
+            _ => None,
+        });
+        let smartcards = self.smartcards.iter_mut().filter_map(|one| match &mut one.kind {
+            SmartcardKind::Passthrough { source } => Some((&one.info, source)),
+            _ => None,
+        });
+        let ports = serials.chain(parallels).chain(channels).chain(consoles);
+        ports.chain(smartcards).chain(redirdevs).chain(rngs)
     }
 
     /// The controllers of one kind.

@@ -60,6 +60,13 @@ pub struct Vlan {
     pub tags: Vec<VlanTag>,
 }
 
+impl Vlan {
+    /// Whether the guest sees tags: of several VLANs, or of the one where it asks to.
+    pub fn is_trunk(&self) -> bool {
+        self.tags.len() > 1 || self.trunk == Some(YesNo::Yes)
+    }
+}
+
 /// One VLAN.
 #[derive(Debug, Clone, PartialEq, Eq, Element)]
 #[xml(element = "tag")]

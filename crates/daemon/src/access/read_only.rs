@@ -1,107 +1,12 @@
-//! Who may call what: authentication first, then an open connection, then what a read-only client may do.
+//! What a client that only looks may do.
 //!
-//! The rules come from the procedures' own lines. A read-only client may do what needs no other permission than looking
-//! (`read`, `getattr`, `search_...`); where a flag of the call asks for more (`VIR_DOMAIN_XML_SECURE`), the flag decides.
+//! It may do what needs no other permission than looking (`read`, `getattr`, `search_...`); where a flag of the call asks for
+//! more (`VIR_DOMAIN_XML_SECURE`), the flag decides.
 
-use crate::handshake::not_open;
+use super::condition;
 use error::{Code, Domain, Error, Result};
-use protocol::remote::procedure as remote;
-use protocol::{Body, Kind, Procedure, ProcedureInfo, Program, When};
-use rpc::Session;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
+use protocol::{Body, Kind, ProcedureInfo, When};
 use xdr::Schema;
-
-/// Whether a session has opened its connection; kept with the session.
-#[derive(Debug, Default)]
-pub(crate) struct Opened {
-    open: AtomicBool,
-    changed: Notify,
-}
-
-impl Opened {
-    pub(crate) fn set(&self) {
-        self.open.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    pub(crate) fn get(&self) -> bool {
-        self.open.load(Ordering::Acquire)
-    }
-
-    /// Waits until it is open.
-    pub(crate) async fn wait(&self) {
-        let changed = self.changed.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
-        if !self.get() {
-            changed.await;
-        }
-    }
-}
-
-/// Whether a session may call a procedure at all.
-///
-/// # Errors
-/// What it has to do before, or that it never may.
-pub(crate) fn gate(
-    session: &Session,
-    program: &'static Program,
-    procedure: &'static ProcedureInfo,
-) -> Result<()> {
-    let handshake = program.number == protocol::remote::PROGRAM.number && procedure.name.starts_with("auth_");
-    if handshake {
-        return Ok(());
-    }
-    if !session.authenticated() {
-        return Err(Error::new(Code::Rpc, Domain::Rpc, "authentication required"));
-    }
-    if session.read_only() && !read_only(procedure) {
-        return Err(denied(
-            procedure,
-            format_args!("read only access prevents {}", procedure.function()),
-        ));
-    }
-    if !before_open(program, procedure) && !session.state::<Opened>().get() {
-        return Err(not_open());
-    }
-    Ok(())
-}
-
-/// Whether a session may call anything of a daemon that serves its own user only.
-///
-/// # Errors
-/// It is somebody else's.
-pub(crate) fn gate_of_own_user(
-    session: &Session,
-    _: &'static Program,
-    procedure: &'static ProcedureInfo,
-) -> Result<()> {
-    let own = rustix::process::geteuid().as_raw();
-    match session.identity() {
-        Some(identity) if identity.uid == own => Ok(()),
-        identity => {
-            tracing::warn!(
-                ?identity,
-                procedure = procedure.name,
-                "a client of another user is refused"
-            );
-            let text = format!("{}: only the user {own} may do this", procedure.name);
-            Err(Error::new(Code::AccessDenied, Domain::Rpc, text))
-        }
-    }
-}
-
-/// What may be asked before the connection is open, beside authentication.
-fn before_open(program: &Program, procedure: &ProcedureInfo) -> bool {
-    program.number == protocol::remote::PROGRAM.number
-        && [
-            remote::ConnectOpen::INFO.number,
-            remote::ConnectClose::INFO.number,
-            remote::ConnectSupportsFeature::INFO.number,
-        ]
-        .contains(&procedure.number)
-}
 
 /// Whether a permission is for looking only.
 fn looks(permission: &str) -> bool {
@@ -109,7 +14,7 @@ fn looks(permission: &str) -> bool {
 }
 
 /// Whether a procedure changes nothing unless a flag says otherwise.
-fn read_only(procedure: &ProcedureInfo) -> bool {
+pub(super) fn read_only(procedure: &ProcedureInfo) -> bool {
     procedure
         .acl
         .iter()
@@ -135,17 +40,6 @@ enum ForbiddenValue {
     Always,
 }
 
-/// The public headers' values of the flags that rules speak of.
-const FLAGS: &[(&str, u32)] = &[
-    ("VIR_DOMAIN_XML_SECURE", 1),
-    ("VIR_DOMAIN_XML_MIGRATABLE", 8),
-    ("VIR_DOMAIN_SNAPSHOT_XML_SECURE", 1),
-    ("VIR_DOMAIN_SAVE_IMAGE_XML_SECURE", 1),
-    ("VIR_DOMAIN_CHECKPOINT_XML_SECURE", 1),
-    ("VIR_DOMAIN_VCPU_GUEST", 8),
-    ("VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT", 1),
-];
-
 /// What a read-only client may not ask of a procedure that it may call.
 pub(crate) fn forbidden(procedure: &ProcedureInfo) -> Vec<Forbidden> {
     if !read_only(procedure) {
@@ -155,8 +49,8 @@ pub(crate) fn forbidden(procedure: &ProcedureInfo) -> Vec<Forbidden> {
     rules
         .map(|rule| {
             let (field, value) = match rule.when {
-                When::Set(flag) => ("flags", known(flag).map(ForbiddenValue::Bits)),
-                When::Field(field, value) => (field, known(value).map(ForbiddenValue::Exactly)),
+                When::Set(flag) => ("flags", condition::value(flag).map(ForbiddenValue::Bits)),
+                When::Field(field, value) => (field, condition::value(value).map(ForbiddenValue::Exactly)),
                 When::Unset(_) | When::Always => ("flags", None),
             };
             match (from_end(procedure, field), value) {
@@ -168,13 +62,6 @@ pub(crate) fn forbidden(procedure: &ProcedureInfo) -> Vec<Forbidden> {
             }
         })
         .collect()
-}
-
-fn known(name: &str) -> Option<u32> {
-    FLAGS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| *value)
 }
 
 /// How many bytes before the end of a call's arguments a field starts, if all from there on are words.
@@ -228,7 +115,7 @@ pub(crate) fn judge(procedure: &ProcedureInfo, rules: &[Forbidden], arguments: &
     Ok(())
 }
 
-fn denied(procedure: &ProcedureInfo, text: std::fmt::Arguments<'_>) -> Error {
+pub(super) fn denied(procedure: &ProcedureInfo, text: std::fmt::Arguments<'_>) -> Error {
     let object = procedure.acl.first().map_or("", |rule| rule.object);
     let domain = match object {
         "domain" => Domain::Domain,
@@ -246,7 +133,9 @@ fn denied(procedure: &ProcedureInfo, text: std::fmt::Arguments<'_>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::Procedure;
     use protocol::remote as types;
+    use protocol::remote::procedure as remote;
 
     fn line<P: Procedure>() -> &'static ProcedureInfo {
         P::INFO

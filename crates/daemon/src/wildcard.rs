@@ -1,7 +1,7 @@
-//! Shell patterns, as filters have them: `*`, `?` and `[...]`, looked for anywhere in a text.
+//! Shell patterns: `*`, `?` and `[...]`.
 
 /// The most characters of a pattern that are looked at, so that a hostile one costs little.
-const PATTERN_MAX: usize = 256;
+pub(crate) const PATTERN_MAX: usize = 256;
 
 enum Part {
     Any,
@@ -26,10 +26,19 @@ impl Part {
 }
 
 /// Whether `pattern` matches some part of `text`.
-pub(super) fn found(pattern: &str, text: &str) -> bool {
+pub(crate) fn found(pattern: &str, text: &str) -> bool {
     let mut parts = vec![Part::Any];
     parts.extend(compile(pattern));
     parts.push(Part::Any);
+    whole(&parts, text)
+}
+
+/// Whether `pattern` matches all of `text`.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    whole(&compile(pattern), text)
+}
+
+fn whole(parts: &[Part], text: &str) -> bool {
     // `reached` holds, for each part, whether the parts before it can match the text up to here.
     let mut reached = vec![false; parts.len() + 1];
     let start = |reached: &mut Vec<bool>| {
@@ -134,6 +143,22 @@ mod tests {
             ("a*c", "acb_b".get(1..).unwrap()),
         ] {
             assert!(!found(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_text() {
+        for (pattern, text, expected) in [
+            ("fred", "fred", true),
+            ("fred", "freda", false),
+            ("fred", "alfred", false),
+            ("*@EXAMPLE.COM", "joe@EXAMPLE.COM", true),
+            ("*@EXAMPLE.COM", "joe@EXAMPLE.COM.evil", false),
+            ("joe?", "joe", false),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
     }
 

@@ -1,0 +1,59 @@
+//! root's powers, one by one (`capabilities(7)`).
+
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities,
+};
+
+/// Which capabilities a daemon keeps of those that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capabilities {
+    /// These.
+    Only(CapabilitySet),
+    /// All others.
+    AllBut(CapabilitySet),
+}
+
+impl Capabilities {
+    pub(super) fn kept(self) -> CapabilitySet {
+        match self {
+            Self::Only(kept) => kept,
+            Self::AllBut(dropped) => CapabilitySet::all() - dropped,
+        }
+    }
+}
+
+/// Drops all others, for this thread and for programs that it becomes. Nothing is said of a process that has none.
+pub(super) fn keep(kept: u64) {
+    let outcome = drop_others(CapabilitySet::from_bits_retain(kept));
+    if let Err(failure) = outcome {
+        tracing::warn!(%failure, "capabilities cannot be dropped");
+    }
+}
+
+fn drop_others(kept: CapabilitySet) -> rustix::io::Result<()> {
+    let has = capabilities(None)?;
+    // Programs that root runs would get them anew; who may not narrow the set is not root, or has narrowed it before.
+    if has.effective.contains(CapabilitySet::SETPCAP) {
+        for bit in 0..u64::BITS {
+            let one = CapabilitySet::from_bits_retain(1 << bit);
+            // The kernel does not know those beyond its last.
+            if !kept.contains(one) && capability_is_in_bounding_set(one) == Ok(true) {
+                remove_capability_from_bounding_set(one)?;
+            }
+        }
+    }
+    clear_ambient_capability_set()?;
+    // systemd may have done all of it, and forbidden the call.
+    if kept.contains(has.permitted | has.inheritable) {
+        return Ok(());
+    }
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: has.effective & kept,
+            permitted: has.permitted & kept,
+            inheritable: has.inheritable & kept,
+        },
+    )
+}
