@@ -1,0 +1,98 @@
+//! The rules of all networks, in the kernel's nftables: tables of the driver's own, replaced in one step.
+//!
+//! Whoever changes which networks are guarded has all rules written anew, so what holds is always that of one moment.
+
+use crate::Driver;
+use crate::firewall;
+use daemon::program::Program;
+use error::{Domain, Result};
+use model::network::Network as Document;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The program, and what has it read a JSON document.
+const PROGRAM: &str = "nft";
+const ARGUMENTS: [&str; 3] = ["-j", "-f", "-"];
+
+/// The networks that are guarded, by name.
+type Guarded = BTreeMap<String, Arc<Document>>;
+
+/// In the place of what rules come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// Those that this driver set.
+    OfOwn,
+    /// Those as well that libvirt's own daemon set for the networks that are taken over from it.
+    OfLibvirts,
+}
+
+/// The rules.
+#[derive(Debug, Default)]
+pub(crate) struct Firewall(Mutex<Guarded>);
+
+impl Firewall {
+    /// Guards a network, in place of what it was before.
+    ///
+    /// # Errors
+    /// What nft says; the former rules hold then.
+    pub(crate) async fn guard(&self, driver: &Driver, document: &Arc<Document>) -> Result<()> {
+        self.change(driver, Instead::OfOwn, |guarded| {
+            guarded.insert(document.name.clone(), Arc::clone(document));
+        })
+        .await
+    }
+
+    /// Guards a network no longer.
+    ///
+    /// # Errors
+    /// As [`Self::guard`].
+    pub(crate) async fn leave(&self, driver: &Driver, name: &str) -> Result<()> {
+        self.change(driver, Instead::OfOwn, |guarded| {
+            guarded.remove(name);
+        })
+        .await
+    }
+
+    /// Guards these networks and no others, whatever rules there are.
+    ///
+    /// # Errors
+    /// As [`Self::guard`].
+    pub(crate) async fn guard_only(
+        &self,
+        driver: &Driver,
+        documents: Vec<Arc<Document>>,
+        instead: Instead,
+    ) -> Result<()> {
+        let all = documents
+            .into_iter()
+            .map(|document| (document.name.clone(), document));
+        self.change(driver, instead, |guarded| *guarded = all.collect())
+            .await
+    }
+
+    async fn change(
+        &self,
+        driver: &Driver,
+        instead: Instead,
+        change: impl FnOnce(&mut Guarded),
+    ) -> Result<()> {
+        let mut guarded = self.0.lock().await;
+        let mut next = guarded.clone();
+        change(&mut next);
+        let networks = next.values().map(AsRef::as_ref);
+        let rules = match instead {
+            Instead::OfOwn => firewall::rules(networks)?,
+            Instead::OfLibvirts => firewall::rules_in_place_of_libvirts(networks)?,
+        };
+        driver
+            .blocking(move |_| {
+                Program::new(Domain::Network, PROGRAM)
+                    .with(ARGUMENTS)
+                    .run(rules.as_bytes())
+            })
+            .await?;
+        *guarded = next;
+        Ok(())
+    }
+}

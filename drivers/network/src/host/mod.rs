@@ -1,0 +1,10 @@
+//! What a network is on the host: links, addresses, the kernel's settings, rules, and programs.
+
+pub(crate) mod dnsmasq;
+pub(crate) mod firewall;
+pub(crate) mod hook;
+pub(crate) mod links;
+pub(crate) mod process;
+pub(crate) mod resolver;
+pub(crate) mod settings;
+pub(crate) mod traffic;
