@@ -1,6 +1,11 @@
 //! `qemu.conf`: the driver's own configuration.
 
+mod encryption;
+
+pub use encryption::SecretUuid;
+
 use crate::prepare::Variables;
+use cgroup::Controller;
 use daemon::config::{FromValue, OneOrMore, Value, schema};
 
 schema! {
@@ -22,6 +27,46 @@ schema! {
         spice_password: Option<String> = None,
         /// The same of a guest without graphics: 0.
         nographics_allow_host_audio: NoHostAudio = NoHostAudio,
+        /// Whether VNC servers use TLS.
+        vnc_tls: bool = false,
+        /// The folder of their certificates; `/etc/pki/libvirt-vnc` if that is there and no other is the default.
+        vnc_tls_x509_cert_dir: Option<String> = None,
+        /// The secret that opens the file of their private key.
+        vnc_tls_x509_secret_uuid: Option<SecretUuid> = None,
+        /// Whether their clients show a certificate.
+        vnc_tls_x509_verify: Option<bool> = None,
+        /// Whether clients of VNC servers say by SASL who they are.
+        vnc_sasl: bool = false,
+        /// The folder of SASL's configuration for that; SASL's own unless set.
+        vnc_sasl_dir: Option<String> = None,
+        /// Whether SPICE servers may use TLS.
+        spice_tls: bool = false,
+        /// The folder of their certificates; `/etc/pki/libvirt-spice` if that is there and no other is the default.
+        spice_tls_x509_cert_dir: Option<String> = None,
+        /// Whether clients of SPICE servers say by SASL who they are.
+        spice_sasl: bool = false,
+        /// The folder of SASL's configuration for that; SASL's own unless set.
+        spice_sasl_dir: Option<String> = None,
+        /// Whether character devices over TCP use TLS where the domain does not say.
+        chardev_tls: bool = false,
+        /// The folder of their certificates; `/etc/pki/libvirt-chardev` if that is there and no other is the default.
+        chardev_tls_x509_cert_dir: Option<String> = None,
+        /// Whether clients of those that listen show a certificate.
+        chardev_tls_x509_verify: Option<bool> = None,
+        /// The secret that opens the file of their private key.
+        chardev_tls_x509_secret_uuid: Option<SecretUuid> = None,
+        /// Whether disks on NBD servers use TLS where the domain does not say.
+        nbd_tls: bool = false,
+        /// The folder of their certificates; `/etc/pki/libvirt-nbd` if that is there and no other is the default.
+        nbd_tls_x509_cert_dir: Option<String> = None,
+        /// The secret that opens the file of their private key.
+        nbd_tls_x509_secret_uuid: Option<SecretUuid> = None,
+        /// The folder of certificates for everything that has none of its own; `/etc/pki/qemu` unless set.
+        default_tls_x509_cert_dir: Option<String> = None,
+        /// Whether clients show a certificate where nothing else is said: 1, as they do unless set, or 0.
+        default_tls_x509_verify: bool = true,
+        /// The secret that opens files of private keys that have none of their own.
+        default_tls_x509_secret_uuid: Option<SecretUuid> = None,
         /// The first port of graphics servers that choose one themselves.
         remote_display_port_min: u16 = 5900,
         /// The last of them.
@@ -36,8 +81,11 @@ schema! {
         group: Option<String> = None,
         /// How guests are confined: "none". Security drivers are not built in.
         security_driver: NoneOnly = NoneOnly,
-        /// Whether files of guests change hands to the guests' user: 0. It is not built in.
-        dynamic_ownership: NoNewOwner = NoNewOwner,
+        /// Whether files of guests are their user's while they run, where that is not the daemon's own.
+        dynamic_ownership: bool = true,
+        /// Whether whose such files were is noted at them, in extended attributes, and they go back to them afterwards; where not,
+        /// they are root's.
+        remember_owner: bool = true,
         /// Seconds between two guests that start with the daemon.
         auto_start_delay: u32 = 0,
         /// Whether QEMU confines itself with seccomp: 1, as it does unless set, or 0.
@@ -66,10 +114,80 @@ schema! {
         swtpm_user: Option<String> = None,
         /// The group TPM emulators run as; that of guests unless set.
         swtpm_group: Option<String> = None,
+        /// The controllers that guests' control groups have, of those that the host has; none where empty.
+        cgroup_controllers: Controllers = Controllers::default(),
+        /// The device nodes that every guest may open, besides those that its document names, where control groups hold it to
+        /// that.
+        cgroup_device_acl: OneOrMore = every_guests_nodes(),
+        /// What of the host guests see of their own: "mount", a /dev with the nodes alone that they may open; nothing where empty.
+        namespaces: Namespaces = Namespaces::default(),
         /// QEMU capabilities that are taken as missing, by libvirt's names: none.
         capability_filters: EmptyOnly = EmptyOnly,
     }
     elsewhere {
+    }
+}
+
+/// What `cgroup_device_acl` is unless set.
+fn every_guests_nodes() -> OneOrMore {
+    let names = [
+        "null",
+        "full",
+        "zero",
+        "random",
+        "urandom",
+        "ptmx",
+        "kvm",
+        "userfaultfd",
+    ];
+    OneOrMore(names.map(|name| format!("/dev/{name}")).to_vec())
+}
+
+/// Name spaces of guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// Whether guests have a `/dev` of their own.
+    pub mount: bool,
+}
+
+impl FromValue for Namespaces {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let given = OneOrMore::from_value(value)?.0;
+        match given.iter().find(|name| *name != "mount") {
+            Some(other) => Err(format!("there is no name space \"{other}\"; only \"mount\"")),
+            None => Ok(Self {
+                mount: !given.is_empty(),
+            }),
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        OneOrMore(self.mount.then(|| "mount".to_owned()).into_iter().collect()).written()
+    }
+}
+
+/// Controllers of control groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controllers(pub Vec<Controller>);
+
+impl Default for Controllers {
+    fn default() -> Self {
+        Self(Controller::ALL.to_vec())
+    }
+}
+
+impl FromValue for Controllers {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let known = |name: &String| {
+            Controller::of_name(name)
+                .ok_or_else(|| format!("there is no controller \"{name}\" that guests could have"))
+        };
+        let given = OneOrMore::from_value(value)?.0;
+        given.iter().map(known).collect::<Result<_, String>>().map(Self)
+    }
+
+    fn written(&self) -> Option<String> {
+        OneOrMore(self.0.iter().map(ToString::to_string).collect()).written()
     }
 }
 
@@ -221,8 +339,6 @@ macro_rules! off {
 }
 
 off! {
-    /// Files of guests do not change hands.
-    NoNewOwner: "give guests' files to their user";
     /// No guest finds its audio server in the daemon's environment.
     NoHostAudio: "name the server in the domain's <audio> element";
 }
@@ -253,10 +369,17 @@ mod tests {
         let handler = |text: &str| read(text).unwrap().values.stdio_handler;
         assert_eq!(handler("stdio_handler = \"logd\"\n"), Some(StdioHandler::Logd));
         assert_eq!(handler("stdio_handler = \"file\"\n"), Some(StdioHandler::File));
-        assert!(read("dynamic_ownership = 1\n").is_err());
+        assert!(!read("dynamic_ownership = 0\n").unwrap().values.dynamic_ownership);
         assert!(read("vnc_allow_host_audio = 1\n").is_err());
         assert!(read("vnc_allow_host_audio = 0\n").is_ok());
         assert!(read("no_such_key = 1\n").is_err());
+        let controllers = |text: &str| read(text).map(|read| read.values.cgroup_controllers.0);
+        assert_eq!(
+            controllers("cgroup_controllers = [ \"cpu\" ]\n").unwrap(),
+            [Controller::Cpu]
+        );
+        assert_eq!(controllers("cgroup_controllers = [ ]\n").unwrap(), []);
+        assert!(controllers("cgroup_controllers = [ \"net_cls\" ]\n").is_err());
         let pairs = read("nvram = [ \"/a:/b\" ]\n").unwrap().values.nvram.0;
         assert_eq!((pairs[0].code.as_str(), pairs[0].template.as_str()), ("/a", "/b"));
         assert!(read("nvram = [ \"/a\" ]\n").is_err());

@@ -6,17 +6,22 @@ use crate::config::{LockManager, QemuConfig};
 use crate::console::Consoles;
 use crate::domain::{Domain, Mark};
 use crate::events::Hub;
+use crate::groups::Groups;
 use crate::handlers;
 use crate::images::Reader;
 use crate::leases::LockdConfig;
 use crate::lifecycle::provide::GraphicsPorts;
+use crate::lifecycle::scope::has_machines;
 use crate::paths::Paths;
 use crate::prepare::Facts;
 use crate::registry::Registry;
+use crate::succession::Work;
 use arc_swap::ArcSwap;
+use daemon::access::{By, Kind, Object};
 use daemon::config::Loaded;
+use daemon::confinement::{self, CapabilitySet, Needs};
 use daemon::connection::Connection;
-use daemon::{Info, Instance, Layout, Mode, Routes, Workers};
+use daemon::{Handover, Info, Instance, Layout, Routes};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::Host;
 use protocol::Priority;
@@ -50,8 +55,13 @@ pub struct Driver {
     pub(crate) images: Reader,
     /// Who is connected to which console.
     pub(crate) consoles: Consoles,
-    workers: Workers,
-    layout: Arc<Layout>,
+    /// Whether guests are machines of the host's.
+    pub(crate) machines: bool,
+    /// What guests' control groups are made of.
+    pub(crate) groups: Groups,
+    /// Whether domains are worked on.
+    pub(crate) work: Work,
+    instance: Instance,
 }
 
 impl Driver {
@@ -68,7 +78,7 @@ impl Driver {
             let _entered = runtime.enter();
             work()
         };
-        self.workers.blocking(Priority::High, work).await?
+        self.instance.workers.blocking(Priority::High, work).await?
     }
 
     /// `qemu.conf` as it holds now; whoever does more than one thing by it asks once.
@@ -85,18 +95,24 @@ impl Driver {
         if user.is_none() && group.is_none() {
             return Ok(self.identity);
         }
-        account(&self.layout, ("swtpm_user", user), ("swtpm_group", group))
+        account(
+            &self.instance.layout,
+            ("swtpm_user", user),
+            ("swtpm_group", group),
+        )
     }
 
     /// The socket of that name of another daemon of this instance.
     pub(crate) fn neighbour_socket(&self, name: &str) -> std::path::PathBuf {
-        self.layout.run_dir().join(name)
+        self.instance.layout.run_dir().join(name)
     }
 
     /// What definitions are completed with.
     pub(crate) fn facts(&self) -> Facts {
         Facts {
             nvram_dir: self.paths.nvram_dir(),
+            lib_dir: self.paths.lib.clone(),
+            run_dir: self.paths.run.clone(),
             host: self.host.clone(),
             variables: self.config().nvram.0.clone(),
         }
@@ -134,7 +150,7 @@ impl Driver {
                     let guest = owner
                         .guest
                         .as_ref()
-                        .filter(|guest| guest.bound_to == Some(session));
+                        .filter(|guest| guest.live.bound_to == Some(session));
                     match guest.map(|guest| guest.live.id) {
                         Some(id) => owner.destroy(id, false).await,
                         None => Ok(()),
@@ -157,22 +173,27 @@ impl Driver {
         if let Err(err) = std::fs::write(&mark, "") {
             tracing::warn!(path = %mark.display(), %err, "domains may be started again by the next daemon");
         }
-        let marked: Vec<_> = self
-            .domains
-            .all()
-            .into_iter()
-            .filter(|domain| {
-                let marks = domain.state().autostart;
-                marks.always || marks.once
-            })
-            .collect();
-        if marked.is_empty() {
+        let all = self.domains.all().into_iter();
+        let marked = all.filter(|domain| {
+            let marks = domain.state().autostart;
+            marks.always || marks.once
+        });
+        self.work.set_autostart(marked.map(|domain| domain.uuid));
+        self.start_marked();
+    }
+
+    /// Starts what is to be started with the host, one after the other.
+    pub(crate) fn start_marked(self: &Arc<Self>) {
+        if self.work.next_autostart().is_none() {
             return;
         }
         let driver = Arc::clone(self);
         tokio::spawn(async move {
-            for domain in marked {
-                driver.autostart_one(&domain).await;
+            while let Some(uuid) = driver.work.next_autostart() {
+                if let Ok(domain) = driver.domains.by_uuid(uuid) {
+                    driver.autostart_one(&domain).await;
+                }
+                driver.work.autostarted();
                 let pause = u64::from(driver.config().auto_start_delay);
                 if pause > 0 {
                     tokio::time::sleep(std::time::Duration::from_secs(pause)).await;
@@ -213,17 +234,43 @@ impl daemon::Driver for Driver {
         about: "Manages QEMU guests",
         driver: "qemu",
     };
+    /// Guests inherit whatever is taken away here, and so do helpers that become other users. No guest needs these.
+    const NEEDS: Needs = Needs {
+        capabilities: confinement::Capabilities::AllBut(
+            CapabilitySet::AUDIT_CONTROL
+                .union(CapabilitySet::AUDIT_READ)
+                .union(CapabilitySet::BLOCK_SUSPEND)
+                .union(CapabilitySet::LINUX_IMMUTABLE)
+                .union(CapabilitySet::MAC_ADMIN)
+                .union(CapabilitySet::MAC_OVERRIDE)
+                .union(CapabilitySet::SYSLOG)
+                .union(CapabilitySet::SYS_BOOT)
+                .union(CapabilitySet::SYS_MODULE)
+                .union(CapabilitySet::SYS_PACCT)
+                .union(CapabilitySet::SYS_TIME)
+                .union(CapabilitySet::SYS_TTY_CONFIG)
+                .union(CapabilitySet::WAKE_ALARM),
+        ),
+        children: true,
+        places: None,
+    };
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
-        let Instance { layout, workers, .. } = instance;
+        let handover = instance.take_handover();
+        if handover.is_some() {
+            orphans::end_inherited().await;
+        }
+        let layout = Arc::clone(&instance.layout);
         let host = Host::local();
         let config = Arc::new(read_config(&layout)?);
         let identity = identity(&layout, &config)?;
         let lockd = read_lockd_config(&layout, &config)?;
         let paths = Arc::new(Paths::new(&layout));
         for (folder, mode) in paths.folders() {
-            daemon::durable::create_folder(&folder, mode).map_err(|err| {
-                let text = format!("cannot create the folder '{}': {err}", folder.display());
+            let ready = daemon::durable::create_folder(&folder, mode)
+                .and_then(|()| daemon::durable::remove_left_overs(&folder, "xml"));
+            ready.map_err(|err| {
+                let text = format!("cannot prepare the folder '{}': {err}", folder.display());
                 Error::new(Code::OperationFailed, ErrorDomain::Qemu, text).caused_by(err)
             })?;
         }
@@ -254,6 +301,8 @@ impl daemon::Driver for Driver {
                 labels: Vec::new(),
             }]
         };
+        let machines = has_machines(&layout);
+        let groups = Groups::find(&layout, &config, machines);
         let own_config = (!layout.privileged()).then(|| layout.config_dir().to_owned());
         let driver = Arc::new(Self {
             domains: Registry::default(),
@@ -268,14 +317,19 @@ impl daemon::Driver for Driver {
             paths,
             images: Reader::default(),
             consoles: Consoles::default(),
-            workers,
-            layout,
+            machines,
+            groups,
+            work: Work::default(),
+            instance,
         });
         let opening = Arc::clone(&driver);
         driver.blocking(move || opening.load_definitions()).await?;
         let adopting = Arc::clone(&driver);
         driver.blocking(move || adopting.adopt_all()).await?;
-        driver.autostart();
+        match handover {
+            Some(handover) => driver.take_over_from(&handover)?,
+            None => driver.autostart(),
+        }
         // Nobody waits for this: a look at every process of the host may take a while.
         let cleaning = Arc::clone(&driver);
         tokio::spawn(async move {
@@ -294,10 +348,16 @@ impl daemon::Driver for Driver {
         handlers::routes(routes);
     }
 
+    async fn describe(&self, kind: Kind, by: By<'_>) -> Result<Object> {
+        self.object(kind, by)
+    }
+
     fn supports_feature(&self, feature: i32) -> bool {
         /// `VIR_DRV_FEATURE_TYPED_PARAM_STRING`.
         const TYPED_PARAM_STRING: i32 = 9;
-        feature == TYPED_PARAM_STRING
+        /// `VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER`: virtnetworkd's calls are passed on as they are.
+        const NETWORK_UPDATE_IN_ORDER: i32 = 16;
+        matches!(feature, TYPED_PARAM_STRING | NETWORK_UPDATE_IN_ORDER)
     }
 
     fn busy(&self) -> bool {
@@ -305,16 +365,28 @@ impl daemon::Driver for Driver {
     }
 
     async fn reload(&self) -> Result<()> {
-        let config = read_config(&self.layout)?;
-        if identity(&self.layout, &config)? != self.identity {
+        let config = read_config(&self.instance.layout)?;
+        if identity(&self.instance.layout, &config)? != self.identity {
             tracing::warn!("qemu.conf: user and group hold for guests after this daemon's next start");
         }
-        if read_lockd_config(&self.layout, &config)? != self.lockd {
+        if read_lockd_config(&self.instance.layout, &config)? != self.lockd {
             tracing::warn!("lock_manager and qemu-lockd.conf hold for guests after this daemon's next start");
         }
         self.ports.change(&config);
         self.config.store(Arc::new(config));
         Ok(())
+    }
+
+    async fn hand_over(&self) -> Result<Handover> {
+        // Files that the next program would refuse keep this one running.
+        let config = read_config(&self.instance.layout)?;
+        identity(&self.instance.layout, &config)?;
+        read_lockd_config(&self.instance.layout, &config)?;
+        self.come_to_rest().await
+    }
+
+    fn go_on(&self) {
+        self.work_on();
     }
 
     async fn shutdown(&self) {}
@@ -324,8 +396,8 @@ impl Connection for Driver {
     const SCHEME: &'static str = "qemu";
     const TYPE: &'static str = "QEMU";
 
-    fn mode(&self) -> Mode {
-        self.layout.mode()
+    fn instance(&self) -> &Instance {
+        &self.instance
     }
 }
 

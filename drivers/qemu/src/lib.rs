@@ -1,7 +1,10 @@
 //! The QEMU driver: domains as QEMU processes.
 
+pub mod abi;
+mod access;
 mod agent;
 pub mod binary;
+mod board;
 pub mod capabilities;
 pub mod command;
 pub mod config;
@@ -11,10 +14,13 @@ mod domain;
 mod driver;
 mod events;
 mod flags;
+mod groups;
 mod handlers;
 mod images;
+mod launcher;
 mod leases;
 mod lifecycle;
+mod ownership;
 mod paths;
 mod ports;
 pub mod prepare;
@@ -22,7 +28,8 @@ mod presentation;
 pub mod processor;
 mod registry;
 mod stats;
+mod succession;
 
 pub use driver::Driver;
+pub use launcher::become_guest;
 pub use leases::config::LockdConfig;
-pub use leases::launcher::become_guest;

@@ -48,7 +48,9 @@ impl Paths {
 
     /// The process id of a running guest.
     pub(crate) fn pid_file(&self, name: &str) -> PathBuf {
-        self.run.join(format!("{name}.pid"))
+        // "driver.pid" is the driver's own, which a guest of that name must neither write nor remove.
+        let ending = if name == "driver" { "guest-pid" } else { "pid" };
+        self.run.join(format!("{name}.{ending}"))
     }
 
     /// QEMU's own words.
@@ -137,16 +139,26 @@ pub(crate) fn monitor_socket(domain_dir: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_socket_path_stays_short_whatever_the_name() {
+    fn paths() -> Paths {
         let dir = PathBuf::from("/var/lib/libvirt/qemu");
-        let paths = Paths {
+        Paths {
             config: dir.clone(),
             run: dir.clone(),
             lib: dir.clone(),
             log: dir.clone(),
             cache: dir,
-        };
+        }
+    }
+
+    #[test]
+    fn no_guest_has_the_drivers_own_pid_file() {
+        let names = ["driver", "a"].map(|name| paths().pid_file(name).file_name().map(ToOwned::to_owned));
+        assert_eq!(names, [Some("driver.guest-pid".into()), Some("a.pid".into())]);
+    }
+
+    #[test]
+    fn a_socket_path_stays_short_whatever_the_name() {
+        let paths = paths();
         let socket = monitor_socket(&paths.domain_dir(i32::MAX, &"x".repeat(200)));
         assert!(socket.as_os_str().len() < 108, "{}", socket.display());
     }

@@ -7,6 +7,7 @@
 //! has one processor, and its document names it feature by feature, so that another host can give it the same.
 
 use crate::binary::{Accel, BinaryCaps};
+use crate::board::is_x86;
 use crate::capabilities::{self, HostModel, Wanted};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::catalogue::{Catalogue, FeatureSet};
@@ -85,7 +86,8 @@ fn with_offer(
         return Ok(());
     };
     let arch = domain.os.r#type.arch.as_deref().unwrap_or(&caps.arch);
-    match catalogue {
+    // Other architectures' models and features only QEMU knows.
+    match catalogue.filter(|_| is_x86(arch)) {
         Some(catalogue) => work(
             cpu,
             Offer {

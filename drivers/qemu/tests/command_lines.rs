@@ -16,8 +16,10 @@
 #[allow(dead_code, reason = "another test uses the rest")]
 mod golden;
 
+use compare::{CommandLine, differences};
 use driver_qemu::binary::BinaryCaps;
-use driver_qemu::command::{self, CommandContext, HugePages, Named, Provision, Role, Secret};
+use driver_qemu::command::{self, Answers, CommandContext, Found, HugePages};
+use driver_qemu::config::{QemuConfig, SecretUuid};
 use driver_qemu::prepare::{self, Facts};
 use driver_qemu::processor;
 use golden::Golden;
@@ -25,26 +27,14 @@ use host::Host;
 use host::catalogue::Catalogue;
 use model::domain::Domain;
 use model::domain::devices::chardev::{SourceMode, UnixSource};
+use model::domain::devices::disk_network::{NetworkHost, NetworkProtocol, NetworkSource};
+use model::domain::devices::disk_source::{BlockSource, VolumeMode};
 use model::domain::devices::graphics::Listen;
-use model::domain::devices::{Address, CharSource, Graphics};
-use serde_json::Value;
+use model::domain::devices::{Address, CharSource, DiskSource, Graphics};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 const KNOWN: &str = include_str!("command_lines.known");
-
-/// Variables that every guest gets.
-const ENVIRONMENT: [&str; 8] = [
-    "LC_ALL",
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "XDG_DATA_HOME",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-];
 
 #[test]
 fn completed_documents_make_the_expected_command_lines() {
@@ -53,78 +43,48 @@ fn completed_documents_make_the_expected_command_lines() {
         println!("skipped: no catalogue of processors is installed");
         return;
     };
-    let (mut passed, mut failed) = (0, BTreeMap::new());
+    let (mut passed, mut failed) = (BTreeMap::<&str, u32>::new(), BTreeMap::new());
     for path in &golden.files {
-        let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let Some(name) = file.strip_suffix(".x86_64-latest.args") else {
+        let Some((name, ".args", made)) = golden.case(path) else {
             continue;
         };
-        if !golden.wants(name) {
-            continue;
-        }
-        match case(path, &golden.caps, &catalogue) {
-            Ok(()) => passed += 1,
+        match case(path, &made.caps(name), &catalogue) {
+            Ok(()) => *passed.entry(made.arch).or_default() += 1,
             Err(reason) => {
-                failed.insert(name.to_owned(), reason);
+                failed.insert(made.listed(name), reason);
             }
         }
     }
-    println!("{passed} command lines as expected, {} not", failed.len());
+    println!("{passed:?} command lines as expected, {} not", failed.len());
     // What hangs on ports and aliases that another part chooses may go either way.
     golden.settle(&failed, KNOWN, |reason| reason.starts_with("prepare:"));
 }
 
 fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), String> {
     let text = std::fs::read_to_string(args).unwrap();
-    let (environment, expected) = parse(&words(&text));
+    let expected = CommandLine::of_shell(&text).expect("a command line");
     let document =
         std::fs::read_to_string(args.with_extension("xml")).map_err(|err| format!("no document: {err}"))?;
     let mut domain = Domain::from_xml(&document).map_err(|err| format!("document: {err}"))?;
     domain.id = Some(-1);
     usb_ports(&mut domain, caps);
     prepare::aliases::assign(&mut domain);
-    choose(&mut domain);
+    volumes(&mut domain);
+    choose(&mut domain, &configuration(args));
     // What guests can have here is the fake host's to say: nothing is checked.
     if let Some(cpu) = domain.cpu.as_deref_mut() {
         cpu.check = None;
     }
     processor::choose(&mut domain, caps, Some(catalogue)).map_err(|err| err.to_string())?;
-    let wanted = command::requirements(&domain);
-    let named = wanted.iter().flat_map(|requirement| {
-        let alias = requirement.alias.clone();
-        let one = |role| Named {
-            alias: alias.clone(),
-            role,
-            numbers: vec![7],
-        };
-        match requirement.what {
-            Provision::ListeningSocket(_) => vec![one(Role::Listen)],
-            Provision::Tap(queues) => vec![Named {
-                numbers: vec![7; queues],
-                ..one(Role::Tap)
-            }],
-            Provision::VhostNet(queues) if caps.has_kvm() => vec![Named {
-                numbers: vec![7; queues],
-                ..one(Role::Vhost)
-            }],
-            Provision::Tpm(_) => vec![one(Role::Node), one(Role::Cancel)],
-            Provision::VhostUserGpu => vec![one(Role::Connected)],
-            Provision::VhostVsock | Provision::VhostScsi => vec![one(Role::Vhost)],
-            Provision::Vdpa(_) => vec![one(Role::Node)],
-            Provision::OutputFile { .. } => vec![one(Role::Output)],
-            Provision::LogFile { .. } => vec![one(Role::Log)],
-            _ => Vec::new(),
-        }
-    });
-    let secrets = wanted.iter().filter_map(|requirement| match &requirement.what {
-        // The value that all secrets of the fake host have.
-        Provision::Secret(need) => Some(Secret {
-            object: need.object.clone(),
-            data: "9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1".to_owned(),
-            iv: "AAECAwQFBgcICQoLDA0ODw==".to_owned(),
-        }),
-        _ => None,
-    });
+    // The value that all secrets of the fake host have.
+    let config = configuration(args);
+    let encryption = config.encryption();
+    encryption.settle(&mut domain);
+    let secret = (
+        "9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1",
+        "AAECAwQFBgcICQoLDA0ODw==",
+    );
+    let answers = Answers::to(&domain, caps, &encryption, secret);
     let short: String = domain.name.chars().take(20).collect();
     let huge = |(page_kib, name)| HugePages {
         page_kib,
@@ -134,70 +94,41 @@ fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), Str
         id: -1,
         domain_dir: format!("/var/lib/libvirt/qemu/domain--1-{short}").into(),
         channel_dir: format!("/var/lib/libvirt/qemu/channel/target/domain--1-{short}").into(),
-        monitor_fd: 3,
+        monitor_fd: Some(3),
         sandbox: true,
         log_timestamp: true,
         dump_guest_core: false,
         vnc_password: false,
         spice_password: true,
-        spice_tls_dir: Some("/etc/pki/libvirt-spice".into()),
+        encryption,
         memory_dir: format!("/var/lib/libvirt/qemu/ram/-1-{short}").into(),
         huge_pages: [(2048, "2M"), (1_048_576, "1G")].map(huge).into(),
         master_key: Some(format!("/var/lib/libvirt/qemu/domain--1-{short}/master-key.aes").into()),
-        secrets: secrets.collect(),
-        provided: wanted
-            .iter()
-            .map(|requirement| requirement.alias.clone())
-            .collect(),
-        descriptors: named.collect(),
+        secrets: answers.secrets,
+        provided: answers.provided,
+        descriptors: answers.descriptors,
+        found: Found {
+            numa_nodes: Some("0-3".parse().unwrap()),
+            render_node: Some("/dev/dri/foo".into()),
+            scsi_nodes: answers.scsi_nodes,
+            incoming: incoming(args),
+        },
     };
     let line = command::build(&domain, caps, &context).map_err(|err| format!("refused: {}", err.detail()))?;
-    let mut found = vec![line.binary.display().to_string()];
-    found.extend(line.arguments);
-    let (_, found) = parse(&found);
-    let mut own: Vec<String> = line
+    let mut found: Vec<String> = line
         .environment
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let mut theirs = environment;
-    own.sort();
-    theirs.sort();
-    let mut differences = String::new();
-    for lost in theirs.iter().filter(|one| !own.contains(one)) {
-        writeln!(differences, "- {lost}").unwrap();
-    }
-    for more in own.iter().filter(|one| !theirs.contains(one)) {
-        writeln!(differences, "+ {more}").unwrap();
-    }
-    let mut left = found.clone();
-    for option in &expected {
-        match left.iter().position(|other| other == option) {
-            Some(at) => {
-                left.remove(at);
-            }
-            None => writeln!(differences, "- {option}").unwrap(),
-        }
-    }
-    left.iter()
-        .for_each(|option| writeln!(differences, "+ {option}").unwrap());
-    if differences.is_empty() && expected != found {
-        let at = expected
-            .iter()
-            .zip(&found)
-            .position(|(one, other)| one != other)
-            .unwrap_or(0);
-        writeln!(
-            differences,
-            "order: expected {} where {} is",
-            expected[at], found[at]
-        )
-        .unwrap();
-    }
-    if differences.is_empty() {
+    found.push(line.binary.display().to_string());
+    found.extend(line.arguments);
+    let found = CommandLine::of_words(&found).expect("a binary");
+    let mut differing = differences(&expected.environment, &found.environment);
+    differing.extend(differences(&expected.options, &found.options));
+    if differing.is_empty() {
         Ok(())
     } else {
-        Err(differences)
+        Err(differing.join("\n"))
     }
 }
 
@@ -205,6 +136,8 @@ fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), Str
 fn usb_ports(domain: &mut Domain, caps: &BinaryCaps) {
     let facts = Facts {
         nvram_dir: "/var/lib/libvirt/qemu/nvram".into(),
+        lib_dir: "/var/lib/libvirt/qemu".into(),
+        run_dir: "/run/libvirt/qemu".into(),
         host: Host::local(),
         variables: Vec::new(),
     };
@@ -212,6 +145,7 @@ fn usb_ports(domain: &mut Domain, caps: &BinaryCaps) {
     if prepare::start(&mut started, caps, &facts).is_err() {
         return;
     }
+    domain.devices.hubs.clone_from(&started.devices.hubs);
     let mut found = Vec::new();
     started.devices.for_each_info(|kind, index, info| {
         if let Some(address @ Address::Usb(_)) = &info.address {
@@ -226,7 +160,7 @@ fn usb_ports(domain: &mut Domain, caps: &BinaryCaps) {
 }
 
 /// What a start chooses before there is a command line: ports and addresses of graphics servers.
-fn choose(domain: &mut Domain) {
+fn choose(domain: &mut Domain, config: &QemuConfig) {
     let short: String = domain.name.chars().take(20).collect();
     for channel in &mut domain.devices.channels {
         let name = channel.name().unwrap_or("channel").to_owned();
@@ -252,9 +186,18 @@ fn choose(domain: &mut Domain) {
             if listens.is_empty() {
                 listens.push(Listen::Address { address: old });
             }
+            if let [listen @ Listen::Address { address: None }] = listens.as_mut_slice()
+                && kind == "vnc"
+                && config.vnc_auto_unix_socket
+            {
+                *listen = Listen::Socket { socket: None };
+            }
             for listen in listens {
                 match listen {
-                    Listen::Address { address } | Listen::Network { address, .. } if address.is_none() => {
+                    Listen::Network { address, .. } if address.is_none() => {
+                        *address = Some("192.168.122.1".to_owned());
+                    }
+                    Listen::Address { address } if address.is_none() => {
                         *address = Some("127.0.0.1".to_owned());
                     }
                     Listen::Socket { socket } if socket.is_none() => {
@@ -284,118 +227,101 @@ fn choose(domain: &mut Domain) {
     }
 }
 
-/// The words of a shell command.
-fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted, mut any) = (Vec::new(), String::new(), false, false);
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '\'' => (quoted, any) = (!quoted, true),
-            '\\' if !quoted => match characters.next() {
-                Some('\n') | None => {}
-                Some(other) => (word.push(other), any = true).1,
-            },
-            c if c.is_whitespace() && !quoted => {
-                if any || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                any = false;
-            }
-            c => word.push(c),
-        }
-    }
-    if any || !word.is_empty() {
-        words.push(word);
-    }
-    words
-}
-
-/// The variables beyond those that every guest gets, and the options in a form that can be compared.
-fn parse(words: &[String]) -> (Vec<String>, Vec<String>) {
-    let binary = words
-        .iter()
-        .position(|word| word.starts_with('/'))
-        .expect("a binary");
-    let environment = words[..binary].iter().filter(|word| {
-        !ENVIRONMENT
-            .iter()
-            .any(|name| word.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
-    });
-    let mut options = vec![words[binary].clone()];
-    let mut rest = words[binary + 1..].iter().peekable();
-    while let Some(option) = rest.next() {
-        let value = rest.next_if(|next| !next.starts_with('-') || next.len() == 1);
-        let text = match value {
-            None => option.clone(),
-            Some(value) => format!("{option} {}", normal(option, value)),
+/// What the fake host's pools of iSCSI units say of their volumes.
+fn volumes(domain: &mut Domain) {
+    for disk in &mut domain.devices.disks {
+        let DiskSource::Volume { source: Some(volume) } = &disk.source else {
+            continue;
         };
-        options.push(text);
-    }
-    (environment.cloned().collect(), options)
-}
-
-fn normal(option: &str, value: &str) -> String {
-    if let Ok(mut json) = serde_json::from_str::<Value>(value)
-        && json.is_object()
-    {
-        plain(&mut json);
-        return sorted(&json).to_string();
-    }
-    if matches!(option, "-append" | "-kernel" | "-initrd" | "-unknown") {
-        return value.to_owned();
-    }
-    let mut parts: Vec<String> = Vec::new();
-    for part in value.replace(",,", "\u{1}").split(',') {
-        parts.push(match part.split_once('=') {
-            Some(("fd", _)) => "fd=N".to_owned(),
-            Some(("path", path)) => format!("path={}", aside(path)),
-            _ => part.to_owned(),
-        });
-    }
-    // Several `cpus=` of a node mean all of them.
-    parts.sort();
-    parts.join(",")
-}
-
-/// Sockets of helpers may be wherever the daemon wants.
-fn aside(path: &str) -> String {
-    if path.contains("/passt/") || path.ends_with(".passt.socket") {
-        "PASST".to_owned()
-    } else if path == "/dev/test" || path.ends_with(".swtpm.sock") {
-        "SWTPM".to_owned()
-    } else {
-        path.to_owned()
-    }
-}
-
-fn plain(json: &mut Value) {
-    match json {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match (key.as_str(), &mut *value) {
-                    ("fd" | "vhostfd" | "fds" | "vhostfds", Value::String(text)) => {
-                        *text = vec!["N"; text.split(':').count()].join(":");
-                    }
-                    ("path", Value::String(text)) => *text = aside(text),
-                    _ => plain(value),
-                }
-            }
+        if !volume.pool.starts_with("pool-iscsi") {
+            continue;
         }
-        Value::Array(items) => items.iter_mut().for_each(plain),
+        let mut details = volume.details.clone();
+        if volume.mode != Some(VolumeMode::Direct) {
+            let dev = Some(format!("/some/block/device/{}", volume.volume));
+            disk.source = DiskSource::Block {
+                source: Some(BlockSource { dev, details }),
+            };
+            continue;
+        }
+        let unit = volume.volume.rsplit(':').next().unwrap();
+        // The pool's way in is not the disk's.
+        (disk.auth, details.auth) = (None, None);
+        let source = NetworkSource {
+            protocol: NetworkProtocol::Iscsi,
+            name: Some(format!("demo-target/{unit}")),
+            query: None,
+            tls: None,
+            tls_hostname: None,
+            hosts: vec![NetworkHost {
+                name: Some("iscsi.example.com".to_owned()),
+                port: Some(3260),
+                transport: None,
+                socket: None,
+            }],
+            snapshot: None,
+            config: None,
+            initiator: None,
+            ssl: None,
+            cookies: Vec::new(),
+            readahead: None,
+            timeout: None,
+            known_hosts: None,
+            identity: None,
+            reconnect: None,
+            details,
+        };
+        disk.source = DiskSource::Network {
+            source: Some(Box::new(source)),
+        };
+    }
+}
+
+/// The configuration that a case was made under, which only its name tells.
+fn configuration(args: &Path) -> QemuConfig {
+    let name = args
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let name = name.split('.').next().unwrap_or_default();
+    let folder = |of: &str| Some(format!("/etc/pki/libvirt-{of}"));
+    let mut config = QemuConfig {
+        spice_tls: true,
+        spice_tls_x509_cert_dir: folder("spice"),
+        vnc_tls_x509_cert_dir: folder("vnc"),
+        chardev_tls_x509_cert_dir: folder("chardev"),
+        nbd_tls_x509_cert_dir: folder("nbd"),
+        ..QemuConfig::default()
+    };
+    let secret = Some(SecretUuid(
+        "6fd3f62d-9fe7-4a4e-a869-7acd6376d8ea".parse().unwrap(),
+    ));
+    let sasl_folder = Some("/etc/sasl2".to_owned());
+    match name {
+        "graphics-vnc-tls" => {
+            (config.vnc_tls, config.vnc_sasl) = (true, true);
+            config.vnc_sasl_dir = sasl_folder;
+        }
+        "graphics-spice-sasl" => {
+            config.spice_sasl = true;
+            config.spice_sasl_dir = sasl_folder;
+        }
+        "graphics-vnc-auto-socket-cfg" => config.vnc_auto_unix_socket = true,
+        "serial-tcp-tlsx509-secret-chardev" => config.chardev_tls_x509_secret_uuid = secret,
+        "disk-network-tlsx509-nbd-hostname" => config.nbd_tls_x509_secret_uuid = secret,
         _ => {}
     }
+    config.chardev_tls = name.starts_with("serial-tcp-tlsx509") && !name.ends_with("notls");
+    config.nbd_tls = name.starts_with("disk-network-tlsx509-nbd");
+    config
 }
 
-fn sorted(json: &Value) -> Value {
-    match json {
-        Value::Object(members) => {
-            let members: BTreeMap<String, Value> = members
-                .iter()
-                .map(|(key, value)| (key.clone(), sorted(value)))
-                .collect();
-            Value::Object(members.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
+/// Where guests of some cases come from.
+fn incoming(args: &Path) -> Option<String> {
+    let name = args.file_name()?.to_str()?;
+    match name.strip_suffix(".x86_64-latest.args")? {
+        "migrate" => Some("tcp:10.0.0.1:5000".to_owned()),
+        "migrate-numa-unaligned" | "restore-v2-fd" => Some("fd:7".to_owned()),
+        _ => None,
     }
 }

@@ -3,12 +3,9 @@
 //! The recordings and expectations lie beside the project; without them the test is skipped. Trees are compared line
 //! by line: one line for each element with its attributes and text, indented by depth.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail like tests"
-)]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
+use compare::{differences, lines};
 use driver_qemu::binary::{Accel, replay};
 use driver_qemu::capabilities::domain::{self, Ground};
 use driver_qemu::capabilities::firmware::Firmware;
@@ -23,60 +20,16 @@ fn corpus() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn tree(text: &str) -> Vec<String> {
-    fn walk(node: roxmltree::Node<'_, '_>, depth: usize, lines: &mut Vec<String>) {
-        let mut attributes: Vec<_> = node
-            .attributes()
-            .map(|a| format!(" {}={}", a.name(), a.value()))
-            .collect();
-        attributes.sort();
-        let text = node.text().unwrap_or_default().trim();
-        lines.push(format!(
-            "{}{}{} {text}",
-            "  ".repeat(depth),
-            node.tag_name().name(),
-            attributes.concat()
-        ));
-        node.children()
-            .filter(roxmltree::Node::is_element)
-            .for_each(|child| walk(child, depth + 1, lines));
-    }
-    let document = roxmltree::Document::parse(text).unwrap();
-    let mut lines = Vec::new();
-    walk(document.root_element(), 0, &mut lines);
-    lines
-}
-
-/// The lines only one side has, in order: a longest common subsequence would be exact, but the sides are nearly equal,
-/// so resynchronising at the next common line is enough.
-fn differences(expected: &[String], found: &[String]) -> Vec<String> {
-    let (mut e, mut f) = (0, 0);
-    let mut differences = Vec::new();
-    while e < expected.len() || f < found.len() {
-        if expected.get(e) == found.get(f) {
-            (e, f) = (e + 1, f + 1);
-            continue;
-        }
-        let ahead = |lines: &[String], from: usize, line: Option<&String>| {
-            line.and_then(|line| lines.iter().skip(from).take(40).position(|have| have == line))
-        };
-        match (ahead(expected, e, found.get(f)), ahead(found, f, expected.get(e))) {
-            (Some(skip), other) if other.is_none_or(|other| skip <= other) => {
-                differences.extend(expected[e..e + skip].iter().map(|line| format!("-{line}")));
-                e += skip;
-            }
-            (_, Some(skip)) => {
-                differences.extend(found[f..f + skip].iter().map(|line| format!("+{line}")));
-                f += skip;
-            }
-            _ => {
-                differences.extend(expected.get(e).map(|line| format!("-{line}")));
-                differences.extend(found.get(f).map(|line| format!("+{line}")));
-                (e, f) = (e + 1, f + 1);
-            }
-        }
-    }
-    differences
+/// Answers of QEMU 10.0 as those of 9.2, which are not recorded: on one host they offer the same under other names.
+fn renumbered(replies: &Path, scratch: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(replies).unwrap();
+    let text = ["pc-i440fx", "pc-q35"].iter().fold(text, |text, board| {
+        text.replace(&format!("{board}-9.2"), &format!("{board}-before"))
+            .replace(&format!("{board}-10.0"), &format!("{board}-9.2"))
+    });
+    let path = scratch.join("caps_9.2.0_x86_64.replies");
+    std::fs::write(&path, text).unwrap();
+    path
 }
 
 #[test]
@@ -91,8 +44,14 @@ fn recorded_binaries_offer_what_is_expected() {
         return;
     };
     let mut failures = Vec::new();
-    for version in ["10.0.0", "7.2.0"] {
-        let replies = corpus.join(format!("qemu-caps/caps_{version}_x86_64.replies"));
+    let scratch = tempfile::tempdir().unwrap();
+    for (version, recorded) in [("10.0.0", "10.0.0"), ("9.2.0", "10.0.0"), ("7.2.0", "7.2.0")] {
+        let replies = corpus.join(format!("qemu-caps/caps_{recorded}_x86_64.replies"));
+        let replies = if version == recorded {
+            replies
+        } else {
+            renumbered(&replies, scratch.path())
+        };
         let caps = replay::from_replies(&replies, Path::new("/usr/bin/qemu-system-x86_64")).unwrap();
         for (variant, accel, machine) in [
             ("", Accel::Kvm, "pc"),
@@ -118,7 +77,10 @@ fn recorded_binaries_offer_what_is_expected() {
             let machine = caps.machine(machine).unwrap();
             let document = domain::document(&caps, accel, "x86_64", machine, &ground, Some(&catalogue));
             let expected = std::fs::read_to_string(corpus.join("domaincaps").join(&name)).unwrap();
-            let found = differences(&tree(&expected), &tree(&xml::to_string(&document)));
+            let found = differences(
+                &lines(&expected).unwrap(),
+                &lines(&xml::to_string(&document)).unwrap(),
+            );
             let known = KNOWN
                 .iter()
                 .find(|(file, _)| *file == name)
@@ -128,5 +90,6 @@ fn recorded_binaries_offer_what_is_expected() {
             }
         }
     }
+    println!("9 documents of x86_64 are as expected but for {}", failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

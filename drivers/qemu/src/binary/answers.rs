@@ -111,6 +111,24 @@ impl Answers {
         self.0.insert(question, answer);
     }
 
+    /// The questions with their answers, one after the other.
+    pub(super) fn recording(&self, questions: &[Question]) -> String {
+        let mut text = String::from("{\"execute\":\"qmp_capabilities\"}\n{\"return\":{}}\n");
+        for question in questions {
+            if let Some(answer) = self.get(question) {
+                let arguments = match &question.arguments {
+                    Some(json) => format!(",\"arguments\":{json}"),
+                    None => String::new(),
+                };
+                text.push_str(&format!(
+                    "{{\"execute\":\"{}\"{arguments}}}\n{{\"return\":{answer}}}\n",
+                    question.execute
+                ));
+            }
+        }
+        text
+    }
+
     /// The answer as JSON.
     pub(super) fn get(&self, question: &Question) -> Option<&str> {
         self.0.get(question).map(|answer| answer.get())
@@ -128,6 +146,8 @@ pub(super) fn for_tcg(target: &str) -> Vec<Question> {
         "query-tpm-types",
         "query-command-line-options",
         "query-migrate-capabilities",
+        // Refused by all but ARM's binaries.
+        "query-gic-capabilities",
     ]
     .map(Question::plain)
     .into();
@@ -145,9 +165,14 @@ pub(super) fn for_tcg(target: &str) -> Vec<Question> {
 
 /// What a process under KVM is asked.
 pub(super) fn for_kvm() -> Vec<Question> {
-    let mut questions: Vec<Question> = ["query-kvm", "query-sev-capabilities", "query-sgx-capabilities"]
-        .map(Question::plain)
-        .into();
+    let mut questions: Vec<Question> = [
+        "query-kvm",
+        "query-sev-capabilities",
+        "query-sgx-capabilities",
+        "query-gic-capabilities",
+    ]
+    .map(Question::plain)
+    .into();
     questions.extend(per_accel("host"));
     questions.push(hyperv());
     questions

@@ -28,7 +28,7 @@ const KEEP: Duration = Duration::from_secs(60);
 const RETRY_KVM: Duration = Duration::from_secs(600);
 
 /// Changes with the form of the files and with what is asked.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where binaries are looked for when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

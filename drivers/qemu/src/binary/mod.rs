@@ -52,6 +52,8 @@ pub struct BinaryCaps {
     pub sev: Option<SevCaps>,
     /// What they offer for enclaves in guests.
     pub sgx: Option<SgxCaps>,
+    /// Versions of the interrupt controller of ARM's machines; none where there are no such machines.
+    pub gic: Vec<GicCaps>,
     /// Features of the hypervisor interface of Hyper-V that KVM provides here, without their `hv-`.
     pub hyperv: Option<HypervCaps>,
     /// The names of `query-migrate-capabilities`.
@@ -216,6 +218,17 @@ pub struct SgxSection {
     pub size: u64,
 }
 
+/// Who can be one version of ARM's interrupt controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GicCaps {
+    /// The version.
+    pub version: u32,
+    /// Whether QEMU can.
+    pub emulated: bool,
+    /// Whether the kernel can, for guests under KVM.
+    pub kernel: bool,
+}
+
 /// What KVM provides of Hyper-V's interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HypervCaps {
@@ -273,6 +286,17 @@ impl BinaryCaps {
     /// Answers a path through the monitor's schema; [`Schema`]'s module describes the steps.
     pub fn schema(&self, path: &str) -> bool {
         self.schema.has(path)
+    }
+
+    /// The versions of ARM's interrupt controller that guests can have, the newest first.
+    pub fn gic_versions(&self, accel: Accel) -> impl Iterator<Item = u32> {
+        let there = move |gic: &&GicCaps| match accel {
+            Accel::Tcg => gic.emulated,
+            Accel::Kvm => gic.kernel,
+        };
+        let mut versions: Vec<u32> = self.gic.iter().filter(there).map(|gic| gic.version).collect();
+        versions.sort_unstable_by(|one, other| other.cmp(one));
+        versions.into_iter()
     }
 
     /// Whether guests can be run under KVM.

@@ -1,7 +1,7 @@
 //! Probes that outlived whoever asked: QEMU does not end with its standard input.
 
 use crate::domain::{Process, process};
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use std::fs;
 
 /// The variable that tells a probe who asks it, by process id.
@@ -22,10 +22,29 @@ pub(crate) fn end() {
     }
 }
 
+/// Ends every probe that an earlier program asked in this very process, and lets go of children that have ended. Nobody may
+/// have started one since.
+pub(crate) async fn end_inherited() {
+    let own = std::process::id();
+    for pid in process::numbers().filter(|pid| asker(*pid) == Some(own) && parent(*pid) == Some(own)) {
+        // A child of this process: its number is its own until it is reaped here.
+        let Ok(probe) = Process::hold(pid) else { continue };
+        match probe.signal(Signal::KILL) {
+            Ok(()) => probe.ended().await,
+            Err(err) => tracing::warn!(pid, %err, "a probe that nobody waits for cannot be ended"),
+        }
+    }
+    while let Ok(Some(_)) = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {}
+}
+
 /// Whether it is a probe, and whoever asks it is not its parent any more.
 fn is_orphan(pid: u32) -> bool {
-    let asker: Option<u32> = process::variable(pid, ASKER).and_then(|value| value.parse().ok());
-    asker.is_some_and(|asker| parent(pid) != Some(asker))
+    asker(pid).is_some_and(|asker| parent(pid) != Some(asker))
+}
+
+/// Who asks it, where it is a probe.
+fn asker(pid: u32) -> Option<u32> {
+    process::variable(pid, ASKER)?.parse().ok()
 }
 
 /// The parent, as `proc(5)` tells it behind the name in brackets.

@@ -7,7 +7,7 @@ use super::answers::{self, Answers, Question};
 use super::names::Names;
 use super::schema::Schema;
 use super::{
-    AccelCaps, BinaryCaps, CpuModel, Expansion, HypervCaps, Machine, SevCaps, SgxCaps, Version, arch,
+    AccelCaps, BinaryCaps, CpuModel, Expansion, GicCaps, HypervCaps, Machine, SevCaps, SgxCaps, Version, arch,
 };
 use error::{Code, Domain, Error, Result};
 use serde::Deserialize;
@@ -176,6 +176,11 @@ pub(super) fn read(
         first,
         second: None,
     });
+    // Only a monitor under KVM tells what the kernel can.
+    let asked = kvm_reader.as_ref().unwrap_or(&reader);
+    let gic = asked
+        .optional::<Vec<GicCaps>>(&Question::plain("query-gic-capabilities"))?
+        .unwrap_or_default();
     let mut kvm_caps = None;
     let (mut sev, mut sgx, mut hyperv) = (None, None, None);
     if let Some(reader) = kvm_reader {
@@ -208,6 +213,7 @@ pub(super) fn read(
         tpm_types: strings(&reader, "query-tpm-types")?,
         sev,
         sgx,
+        gic,
         hyperv,
         migration_capabilities: reader
             .optional::<Vec<MigrationCapability<'_>>>(&Question::plain("query-migrate-capabilities"))?

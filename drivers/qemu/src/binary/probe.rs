@@ -53,6 +53,17 @@ pub async fn probe(path: &Path, manner: Manner) -> Result<BinaryCaps> {
     probe_within(path, manner, DEADLINES).await
 }
 
+/// Asks the binary at `path` what it can do under emulation; the conversation as [`replay`](super::replay) reads it.
+///
+/// # Errors
+/// As [`probe`].
+pub async fn record(path: &Path) -> Result<String> {
+    check_executable(path)?;
+    let questions = answers::for_tcg(&target_of(path));
+    let answers = converse(path, "tcg", Manner::default(), &questions, DEADLINES.tcg).await?;
+    Ok(answers.recording(&questions))
+}
+
 async fn probe_within(path: &Path, manner: Manner, deadlines: Deadlines) -> Result<BinaryCaps> {
     check_executable(path)?;
     let under_kvm = async {
@@ -279,10 +290,14 @@ mod tests {
         run_as: None,
     };
 
+    /// Another process writes the program: what this one has open for writing, a test beside this one may inherit between fork and
+    /// exec, and a program that is open for writing cannot be run.
     fn script(folder: &Path, text: &str) -> PathBuf {
-        let path = folder.join("qemu-system-x86_64");
-        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let (source, path) = (folder.join("source"), folder.join("qemu-system-x86_64"));
+        std::fs::write(&source, format!("#!/bin/sh\n{text}\n")).unwrap();
+        let mut install = std::process::Command::new("install");
+        let installed = install.args(["-m", "755"]).args([&source, &path]).status();
+        assert!(installed.unwrap().success());
         path
     }
 

@@ -6,6 +6,7 @@
 use super::cpu;
 use super::firmware::Firmware;
 use crate::binary::{Accel, BinaryCaps, Machine};
+use crate::board::Board;
 use host::catalogue::Catalogue;
 use model::capabilities::Amount;
 use model::domain_capabilities::{
@@ -57,7 +58,10 @@ pub fn document(
         cpu: Some(cpu::offer(ground.physical_bits, caps, accel, catalogue)),
         memory_backing: Some(memory_backing(caps)),
         devices: Some(devices(caps, machine, ground, x86)),
-        features: Some(features(caps, arch, ground)),
+        features: Some(FeatureOffers {
+            gic: Some(interrupts(caps, accel, arch, machine)),
+            ..features(caps, arch, ground)
+        }),
     }
 }
 
@@ -282,9 +286,22 @@ fn panic(caps: &BinaryCaps, x86: bool) -> Offer {
     }
 }
 
+/// Versions of the interrupt controller of ARM's `virt` machines.
+fn interrupts(caps: &BinaryCaps, accel: Accel, arch: &str, machine: &Machine) -> Offer {
+    let mut versions: Vec<String> = caps
+        .gic_versions(accel)
+        .map(|version| version.to_string())
+        .collect();
+    versions.reverse();
+    if Board::named(arch, &machine.name) != Board::ArmVirt || versions.is_empty() {
+        return Offer::no();
+    }
+    Offer::yes().with("version", versions)
+}
+
 fn features(caps: &BinaryCaps, arch: &str, ground: &Ground) -> FeatureOffers {
     FeatureOffers {
-        gic: Some(Offer::no()),
+        gic: None,
         vmcoreinfo: Some(Offer::plain(caps.has_device("vmcoreinfo"))),
         genid: Some(Offer::plain(caps.has_device("vmgenid"))),
         backing_store_input: Some(Offer::plain(true)),

@@ -1,6 +1,7 @@
 //! Where a device is attached, as properties of `-device`.
 
 use super::line::{Line, Props, incomplete, unsupported};
+use crate::board::Board;
 use error::Result;
 use model::domain::devices::controller::{ControllerKind, ControllerType, PciModel};
 use model::domain::devices::info::{VirtioModel, VirtioOptions};
@@ -129,7 +130,12 @@ impl Line<'_> {
         let on = controller(&self.domain.devices, ControllerType::Pci, pci.bus.into())?;
         // Roots are part of the machine and have the names it gives them.
         Ok(match &on.kind {
-            ControllerKind::Pci(root) if root.model == Some(PciModel::PciRoot) => "pci.0".to_owned(),
+            ControllerKind::Pci(root) if root.model == Some(PciModel::PciRoot) => {
+                match Board::of(self.domain) {
+                    Board::Versatile => "pci".to_owned(),
+                    _ => "pci.0".to_owned(),
+                }
+            }
             ControllerKind::Pci(root) if root.model == Some(PciModel::PcieRoot) => "pcie.0".to_owned(),
             _ => alias(&on.info)?.to_owned(),
         })

@@ -91,12 +91,10 @@ impl Line<'_> {
             }
             CharSource::Tcp { source, protocol } => {
                 let source = source.as_ref().ok_or_else(missing)?;
-                if source.tls == Some(YesNo::Yes) {
-                    return Err(unsupported(format!(
-                        "{}: encrypted connections (tls='yes') are not supported yet",
-                        element()
-                    )));
-                }
+                let credentials = match source.tls {
+                    Some(YesNo::Yes) => Some(self.chardev_tls(&name, source.mode == SourceMode::Bind)?),
+                    _ => None,
+                };
                 let mut option = start("socket")
                     .set("host", source.host.as_deref().unwrap_or_default())
                     .set("port", source.service.as_deref().unwrap_or_default());
@@ -114,11 +112,12 @@ impl Line<'_> {
                         )));
                     }
                 }
-                if source.mode == SourceMode::Bind {
+                let option = if source.mode == SourceMode::Bind {
                     option.set("server", "on").set("wait", "off")
                 } else {
                     self.reconnecting(option, pause(source.reconnect.as_ref()))
-                }
+                };
+                option.maybe("tls-creds", credentials)
             }
             CharSource::Unix { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;

@@ -1,7 +1,7 @@
 //! The guest's time and power management: `-rtc` and settings of the board's own devices.
 
 use super::line::{KeyValues, Line, incomplete, unsupported};
-use super::machine::Board;
+use crate::board::Board;
 use error::Result;
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
@@ -58,11 +58,23 @@ impl Line<'_> {
                 Some(TickPolicy::Merge) => return Err(policy(pit)),
             }
         }
+        let board = Board::of(self.domain);
         for timer in &clock.timers {
-            if matches!(timer.name, TimerName::Platform | TimerName::ArmVtimer) {
-                return Err(unsupported(
-                    "<timer>: machines of this architecture have no 'platform' or 'armvtimer'",
-                ));
+            let foreign = match timer.name {
+                TimerName::ArmVtimer => board != Board::ArmVirt,
+                TimerName::Platform => true,
+                TimerName::KvmClock
+                | TimerName::HypervClock
+                | TimerName::Tsc
+                | TimerName::Hpet
+                | TimerName::Pit => board.is_arm(),
+                TimerName::Rtc => false,
+            };
+            if foreign {
+                return Err(unsupported(format!(
+                    "<timer name='{}'>: machines of this architecture have none",
+                    timer.name
+                )));
             }
         }
         Ok(())
@@ -96,7 +108,7 @@ impl Line<'_> {
         let device = match board {
             Board::Q35 => "ICH9-LPC",
             Board::I440fx => "PIIX4_PM",
-            Board::Microvm | Board::Other => {
+            _ => {
                 return Err(unsupported("<pm>: this machine has no sleep states"));
             }
         };

@@ -2,7 +2,7 @@
 
 use super::address::{alias, controller_alias, virtio_options};
 use super::line::{Line, Props, incomplete, unsupported};
-use super::machine::Board;
+use crate::board::Board;
 use error::Result;
 use model::domain::devices::Controller;
 use model::domain::devices::controller::{
@@ -43,7 +43,7 @@ impl Line<'_> {
             ControllerKind::Fdc => Ok(()),
             ControllerKind::Ide { .. } => match (board, index) {
                 // The first is part of the machine.
-                (Board::I440fx | Board::Other, 0) => Ok(()),
+                (Board::I440fx | Board::Isa, 0) => Ok(()),
                 (Board::I440fx, _) => Err(unsupported(
                     "Only a single IDE controller is supported for this machine type",
                 )),

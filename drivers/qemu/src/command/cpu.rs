@@ -1,9 +1,10 @@
 //! `-cpu` and `-smp`: the processors' model, features, and how many there are.
 
 use super::line::{KeyValues, Line, on_off, unsupported};
+use crate::board::Board;
 use error::Result;
 use model::domain::Domain;
-use model::domain::clock::TimerName;
+use model::domain::clock::{TickPolicy, TimerName};
 use model::domain::cpu::{Cpu, CpuCacheMode, CpuFeaturePolicy, CpuMode, MaxPhysAddrMode};
 use model::domain::features::{Features, Hyperv, HypervMode, Switch};
 use xml::OnOff;
@@ -60,7 +61,15 @@ impl Line<'_> {
             {
                 option = self.model(cpu, option)?;
             }
+            // The board's own.
+            _ if Board::of(self.domain).is_arm() => return self.no_processor(),
             _ => option = option.word(default_model(self.domain)),
+        }
+        if self.domain.os.r#type.arch.as_deref() == Some("armv7l")
+            && self.is_kvm()
+            && self.caps.arch == "aarch64"
+        {
+            option.put("aarch64", "off");
         }
         self.timers(&mut option)?;
         if let Some(eoi) = features
@@ -150,6 +159,19 @@ impl Line<'_> {
         Ok(())
     }
 
+    /// Refuses features of a processor that nothing is told of.
+    fn no_processor(&self) -> Result<()> {
+        let mut option = KeyValues::new();
+        self.timers(&mut option)?;
+        let features = self.domain.features.as_deref();
+        if option.is_empty() && features.is_none_or(|features| features.pmu.is_none()) {
+            return Ok(());
+        }
+        Err(unsupported(
+            "<cpu>: timers and features of the processor need its model",
+        ))
+    }
+
     fn model(&self, cpu: &Cpu, option: KeyValues) -> Result<KeyValues> {
         let mut option = match cpu.mode {
             Some(CpuMode::HostPassthrough) => {
@@ -209,6 +231,15 @@ impl Line<'_> {
                 TimerName::HypervClock if timer.present.is_some_and(|present| present.is_yes()) => {
                     option.put("hv-time", "on");
                 }
+                TimerName::ArmVtimer => {
+                    if !self.is_kvm() {
+                        return Err(unsupported("<timer name='armvtimer'> needs <domain type='kvm'>"));
+                    }
+                    if let Some(TickPolicy::Discard | TickPolicy::Delay) = timer.tickpolicy {
+                        let stops = timer.tickpolicy == Some(TickPolicy::Delay);
+                        option.put("kvm-no-adjvtime", on_off(!stops));
+                    }
+                }
                 TimerName::Tsc => {
                     if let Some(frequency) = timer.frequency {
                         option.put("tsc-frequency", frequency);
@@ -226,17 +257,6 @@ impl Line<'_> {
             &self.domain.vcpu,
             self.domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref()),
         );
-        if self.domain.vcpus.as_ref().is_some_and(|vcpus| {
-            vcpus.vcpus.iter().any(|one| {
-                one.hotpluggable.is_some_and(|yes| yes.is_yes())
-                    && one.enabled.is_yes()
-                    && one.id >= vcpu.current()
-            })
-        }) {
-            return Err(unsupported(
-                "<vcpus>: processors that are plugged in out of order are not supported yet",
-            ));
-        }
         let present = match &self.domain.vcpus {
             // Pluggable processors are plugged in once the monitor answers.
             Some(vcpus) => {

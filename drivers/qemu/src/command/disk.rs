@@ -4,7 +4,8 @@ use super::Role;
 use super::address::{alias, controller, controller_alias, virtio_options};
 use super::blockdev::{DiskNumbers, Layer, LayerFlags};
 use super::line::{KeyValues, Line, Props, incomplete, unsupported};
-use super::machine::Board;
+use crate::board::Board;
+use crate::prepare::aliases::target_index;
 use error::Result;
 use model::domain::devices::address::DriveAddress;
 use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiModel};
@@ -65,6 +66,9 @@ impl Line<'_> {
                 .ok_or_else(|| incomplete(format!("{name} names no socket")))?;
             return self.vhost_user_disk(disk, source, order);
         }
+        if disk.target.bus == Some(DiskBus::Sd) {
+            return self.sd_card(disk, &name);
+        }
         let top = self.chain(disk, numbers)?;
         let id = alias(&disk.info)?;
         if disk.target.bus == Some(DiskBus::Fdc) {
@@ -112,6 +116,31 @@ impl Line<'_> {
             .set("id", id)
             .maybe("bootindex", order);
         self.device(props);
+        Ok(())
+    }
+
+    /// A card in a slot of the board, which only takes what QEMU opens by itself.
+    fn sd_card(&mut self, disk: &Disk, name: &str) -> Result<()> {
+        let path = match &disk.source {
+            DiskSource::File { source } => source.as_ref().and_then(|source| source.file.as_deref()),
+            DiskSource::Block { source } => source.as_ref().and_then(|source| source.dev.as_deref()),
+            _ => None,
+        };
+        let format = disk.format().unwrap_or(StorageFormat::Raw);
+        let (Some(path), None) = (path, disk.effective_encryption()) else {
+            return Err(unsupported(format!(
+                "{name}: the bus 'sd' takes files and block devices that are not encrypted"
+            )));
+        };
+        let index = target_index(&disk.target.dev);
+        let index = index.ok_or_else(|| incomplete(format!("{name}: not a name of a disk")))?;
+        let option = KeyValues::new()
+            .set("file", path)
+            .set("format", format)
+            .set("if", "sd")
+            .set("index", index)
+            .maybe("readonly", disk.readonly.then_some("on"));
+        self.option("-drive", option.finish());
         Ok(())
     }
 
@@ -227,7 +256,7 @@ impl Line<'_> {
                 let at = drive()?;
                 let on = match (Board::of(self.domain), at.controller) {
                     // Part of the machine, which names it.
-                    (Board::I440fx | Board::Other, 0) => "ide",
+                    (Board::I440fx | Board::Isa, 0) => "ide",
                     _ => controller_alias(devices, ControllerType::Ide, at.controller)?,
                 };
                 Props::driver(if cdrom { "ide-cd" } else { "ide-hd" })
@@ -268,12 +297,7 @@ impl Line<'_> {
                 self.attach(&mut props, &disk.info)?;
                 props.set("removable", disk.target.removable.is_some_and(|it| it.is_on()))
             }
-            DiskBus::Sd => {
-                return Err(unsupported(format!(
-                    "{name}: disks on the bus 'sd' are not supported yet"
-                )));
-            }
-            DiskBus::Fdc | DiskBus::Xen | DiskBus::Uml => {
+            DiskBus::Fdc | DiskBus::Sd | DiskBus::Xen | DiskBus::Uml => {
                 return Err(unsupported(format!("{name}: this machine has no such bus")));
             }
         };

@@ -44,7 +44,11 @@ pub(super) fn pflash(line: &Line<'_>, machine: &mut KeyValues) {
     }
     machine.put("pflash0", "libvirt-pflash0-format");
     if has_nvram(os) {
-        let layer = if nvram_is_plain(os) { "storage" } else { "format" };
+        let layer = if nvram_is_plain(os) && !line.has_raw_layers() {
+            "storage"
+        } else {
+            "format"
+        };
         machine.put("pflash1", format!("libvirt-pflash1-{layer}"));
     }
 }

@@ -27,7 +27,7 @@ impl Line<'_> {
                 Graphics::Spice(spice) => self.spice(spice)?,
                 Graphics::Sdl(sdl) => self.sdl(sdl),
                 Graphics::EglHeadless { gl } => {
-                    let node = gl.as_ref().and_then(|gl| gl.rendernode.as_deref());
+                    let node = self.render_node(gl.as_ref());
                     self.option(
                         "-display",
                         KeyValues::new()
@@ -95,6 +95,9 @@ impl Line<'_> {
         if vnc.access.passwd.is_some() || self.context.vnc_password {
             option.put("password", "on");
         }
+        option = option.maybe("tls-creds", self.vnc_tls()?);
+        let sasl = self.context.encryption.vnc_sasl.as_ref();
+        option = option.maybe("sasl", self.sasl(sasl));
         if let Some(control) = vnc.power_control {
             option.put("power-control", on_off(control.is_yes()));
         }
@@ -113,7 +116,7 @@ impl Line<'_> {
         let mut option = KeyValues::new();
         let port = spice.port.filter(|port| *port > 0);
         let tls = spice.tls_port.filter(|port| *port > 0);
-        if let (Some(tls), None) = (tls, &self.context.spice_tls_dir) {
+        if let (Some(tls), None) = (tls, &self.context.encryption.spice) {
             return Err(unsupported(format!(
                 "<graphics type='spice' tlsPort='{tls}'>: TLS is disabled in the driver's configuration"
             )));
@@ -150,8 +153,10 @@ impl Line<'_> {
         if spice.access.passwd.is_none() && !self.context.spice_password {
             option.put("disable-ticketing", "on");
         }
+        let sasl = self.context.encryption.spice_sasl.as_ref();
+        option = option.maybe("sasl", self.sasl(sasl));
         if tls.is_some() {
-            let folder = self.context.spice_tls_dir.as_ref();
+            let folder = self.context.encryption.spice.as_ref();
             option = option.maybe("x509-dir", folder.map(|folder| folder.display()));
         }
         match spice.default_mode {
@@ -233,7 +238,8 @@ impl Line<'_> {
         {
             option.put("disable-agent-file-xfer", "on");
         }
-        option = gl(option, spice.gl.as_ref());
+        let node = self.render_node(spice.gl.as_ref());
+        option = gl(option, spice.gl.as_ref(), node);
         option.put("seamless-migration", "on");
         if let Some(keymap) = &spice.keymap {
             self.option("-k", keymap.as_str());
@@ -254,7 +260,7 @@ impl Line<'_> {
         }
         self.option(
             "-display",
-            gl(KeyValues::new().word("sdl"), sdl.gl.as_ref()).finish(),
+            gl(KeyValues::new().word("sdl"), sdl.gl.as_ref(), None).finish(),
         );
     }
 
@@ -266,7 +272,8 @@ impl Line<'_> {
             let address = dbus.address.as_deref();
             option.put("addr", address.ok_or_else(|| unsupported("<graphics type='dbus'>: a bus of the daemon's own is not supported yet; name an address"))?);
         }
-        option = gl(option, dbus.gl.as_ref());
+        let node = self.render_node(dbus.gl.as_ref());
+        option = gl(option, dbus.gl.as_ref(), node);
         if dbus.audio.is_some() {
             option.put(
                 "audiodev",
@@ -278,12 +285,29 @@ impl Line<'_> {
     }
 }
 
-fn gl(option: KeyValues, gl: Option<&Gl>) -> KeyValues {
+impl Line<'_> {
+    /// What a display with OpenGL is drawn by.
+    fn render_node(&self, gl: Option<&Gl>) -> Option<String> {
+        if let Some(node) = gl.and_then(|gl| gl.rendernode.clone()) {
+            return Some(node);
+        }
+        let off = gl.is_some_and(|gl| gl.enable.is_some_and(|enable| !enable.is_yes()));
+        let node = self.context.found.render_node.as_ref().filter(|_| !off);
+        node.map(|node| node.display().to_string())
+    }
+
+    /// Where the guest comes from, if it is not to begin anew.
+    pub(super) fn incoming(&mut self) {
+        if let Some(incoming) = self.context.found.incoming.clone() {
+            self.option("-incoming", incoming);
+        }
+    }
+}
+
+fn gl(option: KeyValues, gl: Option<&Gl>, rendernode: Option<String>) -> KeyValues {
     let Some(gl) = gl else { return option };
     let enabled = gl.enable.map(|enable| on_off(enable.is_yes()));
-    option
-        .maybe("gl", enabled)
-        .maybe("rendernode", gl.rendernode.as_deref())
+    option.maybe("gl", enabled).maybe("rendernode", rendernode)
 }
 
 fn needs_tls(what: &str) -> error::Error {

@@ -1,11 +1,16 @@
 //! Devices of the host that the guest gets.
 
 use super::Role;
-use super::address::alias;
+use super::address::{alias, controller, controller_alias};
+use super::blockdev::disk_numbers;
+use super::blockdev::network::iscsi_props;
 use super::line::{Line, Props, incomplete, unsupported};
 use error::Result;
+use model::domain::Domain;
+use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiModel};
 use model::domain::devices::hostdev::{
-    GuestReset, HostdevDriverName, HostdevKind, MdevModel, UsbHostdevSource, VfioDisplay,
+    GuestReset, HostdevDriverName, HostdevKind, MdevModel, ScsiHostdevSource, ScsiProtocol, UsbHostdevSource,
+    VfioDisplay,
 };
 use model::domain::devices::interface_source::HostNicAddress;
 use model::domain::devices::{Address, Hostdev, Interface, InterfaceKind};
@@ -87,7 +92,7 @@ impl Line<'_> {
                 displayed(props, display).maybe("bootindex", order)
             }
             HostdevKind::Usb { source } => usb(source, id)?.maybe("bootindex", order),
-            HostdevKind::ScsiHost { model, source } => {
+            HostdevKind::ScsiHost { model, source, .. } => {
                 let wwpn = source
                     .wwpn
                     .as_deref()
@@ -101,11 +106,7 @@ impl Line<'_> {
                     .set("vhostfd", number.to_string())
                     .set("id", id)
             }
-            HostdevKind::Scsi { .. } => {
-                return Err(unsupported(
-                    "<hostdev type='scsi'>: the node of a SCSI unit is not looked up on the host yet",
-                ));
-            }
+            HostdevKind::Scsi { source, .. } => self.scsi(hostdev, source, id)?.maybe("bootindex", order),
             HostdevKind::Mdev { .. } => {
                 return Err(unsupported(
                     "<hostdev type='mdev'>: machines of this architecture have no such bus",
@@ -119,6 +120,96 @@ impl Line<'_> {
         self.rom(&mut props, &hostdev.info);
         self.device(props);
         Ok(())
+    }
+}
+
+/// The block nodes of SCSI units that are passed through, by aliases: numbered behind those of disks.
+pub(super) fn scsi_nodes(domain: &Domain) -> Vec<(&Hostdev, &ScsiHostdevSource, String)> {
+    let disks = disk_numbers(domain);
+    let all = disks.iter().flat_map(|disk| {
+        let layers = disk
+            .layers
+            .iter()
+            .flat_map(|(own, store)| std::iter::once(*own).chain(*store));
+        layers.chain(disk.filters.iter().copied())
+    });
+    let next = all.max().unwrap_or(0).saturating_add(1);
+    let units = domain
+        .devices
+        .hostdevs
+        .iter()
+        .filter_map(|hostdev| match &hostdev.kind {
+            HostdevKind::Scsi { source, .. } => Some((hostdev, &**source)),
+            _ => None,
+        });
+    units
+        .zip(next..)
+        .map(|((hostdev, source), number)| (hostdev, source, format!("libvirt-{number}-backend")))
+        .collect()
+}
+
+impl Line<'_> {
+    /// A SCSI unit of the host, or of a server that QEMU talks to.
+    fn scsi(&mut self, hostdev: &Hostdev, source: &ScsiHostdevSource, id: &str) -> Result<Props> {
+        let node = scsi_nodes(self.domain)
+            .into_iter()
+            .find(|(one, ..)| one.info.alias_name() == Some(id))
+            .map(|(.., node)| node)
+            .ok_or_else(|| incomplete("<hostdev type='scsi'> has no name"))?;
+        let mut props = if source.protocol == Some(ScsiProtocol::Iscsi) {
+            let name = source
+                .name
+                .as_deref()
+                .ok_or_else(|| incomplete("<hostdev><source> has no name"))?;
+            let [host] = source.hosts.as_slice() else {
+                return Err(unsupported("<hostdev><source>: iSCSI needs exactly one <host>"));
+            };
+            let mut props = iscsi_props(name, host, source.initiator.as_ref())?;
+            if let Some(auth) = &source.auth {
+                let object = format!("{node}-secret0");
+                self.secret(&object, "<hostdev><auth>")?;
+                props = props
+                    .set("user", auth.username.as_str())
+                    .set("password-secret", object);
+            }
+            props
+        } else {
+            let found = self
+                .context
+                .found
+                .scsi_nodes
+                .iter()
+                .find(|(alias, _)| alias == id);
+            let (_, path) = found.ok_or_else(|| {
+                unsupported("<hostdev type='scsi'>: the host has no such unit, or no node for it")
+            })?;
+            Props::driver("host_device").set("filename", path.display().to_string())
+        };
+        props = props
+            .set("node-name", node.as_str())
+            .set("read-only", hostdev.readonly);
+        self.blockdev(props);
+        let mut device = Props::driver("scsi-generic").set("drive", node).set("id", id);
+        if let Some(Address::Drive(at)) = &hostdev.info.address {
+            let on = controller(&self.domain.devices, ControllerType::Scsi, at.controller)?;
+            let lsi = matches!(
+                &on.kind,
+                ControllerKind::Scsi {
+                    model: Some(ScsiModel::LsiLogic)
+                }
+            );
+            let bus = controller_alias(&self.domain.devices, ControllerType::Scsi, at.controller)?;
+            device.put("bus", format!("{bus}.0"));
+            if lsi {
+                device.put("scsi-id", at.unit);
+            } else {
+                device = device
+                    .set("channel", at.bus)
+                    .set("scsi-id", at.target)
+                    .set("lun", at.unit);
+            }
+        }
+        Ok(device)
     }
 }
 

@@ -15,6 +15,9 @@ use serde_json::Value;
 /// Seconds until QEMU connects again to a passt that went away.
 const PASST_PAUSE: u64 = 5;
 
+/// Cards that no bus takes: those of ARM's boards.
+const BOARD_CARDS: [&str; 2] = ["lan9118", "smc91c111"];
+
 impl Line<'_> {
     pub(super) fn interfaces(&mut self) -> Result<()> {
         let orders = super::boot::BootOrder::of(self.domain);
@@ -190,6 +193,9 @@ impl Line<'_> {
         let model = interface
             .model_name()
             .ok_or_else(|| incomplete("<interface>: the model was not chosen"))?;
+        if BOARD_CARDS.contains(&model) {
+            return self.board_card(interface, id, host, model);
+        }
         let mut props = if interface.is_virtio() {
             let generation = match model {
                 "virtio-transitional" => Some(VirtioModel::Transitional),
@@ -237,6 +243,18 @@ impl Line<'_> {
         self.attach(&mut props, &interface.info)?;
         self.rom(&mut props, &interface.info);
         self.device(props);
+        Ok(())
+    }
+
+    /// A card that is soldered to the board: QEMU only takes what it is connected to.
+    fn board_card(&mut self, interface: &Interface, id: &str, host: &str, model: &str) -> Result<()> {
+        let mut option = super::line::KeyValues::new()
+            .word("nic")
+            .maybe("macaddr", interface.mac_address());
+        if !matches!(interface.kind, InterfaceKind::Null) {
+            option.put("netdev", host);
+        }
+        self.option("-net", option.set("model", model).set("id", id).finish());
         Ok(())
     }
 

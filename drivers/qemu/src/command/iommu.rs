@@ -2,7 +2,7 @@
 
 use super::address::alias;
 use super::line::{Line, Props, on_off, unsupported};
-use super::machine::Board;
+use crate::board::Board;
 use error::Result;
 use model::domain::devices::iommu::{IommuDriver, IommuModel};
 
@@ -38,9 +38,8 @@ impl Line<'_> {
                 self.device(props);
                 Ok(())
             }
-            IommuModel::SmmuV3 => Err(unsupported(
-                "<iommu model='smmuv3'> is for guests of ARM architectures",
-            )),
+            // Part of the machine.
+            IommuModel::SmmuV3 => Ok(()),
         }
     }
 }

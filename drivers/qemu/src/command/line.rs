@@ -240,6 +240,10 @@ impl KeyValues {
         self.0.push_str(&value.to_string().replace(',', ",,"));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn push(&mut self, word: &str) {
         if !self.0.is_empty() {
             self.0.push(',');

@@ -2,6 +2,7 @@
 
 use super::line::{KeyValues, Line, incomplete, on_off, unsupported};
 use super::{firmware, memory};
+use crate::board::{self, Board};
 use error::Result;
 use model::domain::clock::TimerName;
 use model::domain::devices::iommu::IommuModel;
@@ -11,39 +12,11 @@ use model::domain::features::IoapicDriver;
 use model::domain::security::LaunchSecurity;
 use model::domain::{Domain, DomainType};
 
-/// Boards that differ in what is part of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Board {
-    /// `pc-i440fx-*`, `pc-0.*`, `pc`
-    I440fx,
-    /// `pc-q35-*`, `q35`
-    Q35,
-    /// `microvm`
-    Microvm,
-    /// `isapc` and all else that has no PCI.
-    Other,
-}
-
-impl Board {
-    /// The board of a document's machine type.
-    pub(super) fn of(domain: &Domain) -> Self {
-        match domain.os.r#type.machine.as_deref().unwrap_or_default() {
-            "q35" => Self::Q35,
-            "microvm" => Self::Microvm,
-            name if name.starts_with("pc-q35-") => Self::Q35,
-            "pc" => Self::I440fx,
-            name if name.starts_with("pc-") || name.starts_with("rhel") && !name.contains("q35") => {
-                Self::I440fx
-            }
-            _ => Self::Other,
-        }
-    }
-}
-
 /// Refuses what no machine of this daemon's has.
 pub(super) fn check(domain: &Domain) -> Result<()> {
     let arch = domain.os.r#type.arch.as_deref().unwrap_or_default();
-    if !matches!(arch, "x86_64" | "i686") {
+    let (is_arm, is_x86) = (board::is_arm(arch), board::is_x86(arch));
+    if !is_arm && !is_x86 {
         return Err(unsupported(format!(
             "<type arch='{arch}'>: guests of this architecture are not supported yet"
         )));
@@ -55,7 +28,10 @@ pub(super) fn check(domain: &Domain) -> Result<()> {
     }
     if let Some(features) = domain.features.as_deref() {
         let foreign = [
-            ("gic", features.gic.is_some()),
+            (
+                "gic",
+                features.gic.is_some() && Board::of(domain) != Board::ArmVirt,
+            ),
             ("hpt", features.hpt.is_some()),
             ("htm", features.htm.is_some()),
             ("nested-hv", features.nested_hv.is_some()),
@@ -63,7 +39,14 @@ pub(super) fn check(domain: &Domain) -> Result<()> {
             ("cfpc", features.cfpc.is_some()),
             ("sbbc", features.sbbc.is_some()),
             ("ibs", features.ibs.is_some()),
-            ("ras", features.ras.is_some()),
+            (
+                "ras",
+                features.ras.is_some() && Board::of(domain) != Board::ArmVirt,
+            ),
+            ("vmport", is_arm && features.vmport.is_some()),
+            ("smm", is_arm && features.smm.is_some()),
+            ("ps2", is_arm && features.ps2.is_some()),
+            ("ioapic", is_arm && features.ioapic.is_some()),
             ("aia", features.aia.is_some()),
             ("xen", features.xen.is_some()),
             ("privnet", features.privnet),
@@ -106,6 +89,18 @@ impl Line<'_> {
             .ok_or_else(|| incomplete("the document names no machine"))?;
         let board = Board::of(domain);
         let mut machine = KeyValues::new().word(name).set("usb", "off");
+        if let Some(gic) = features.and_then(|features| features.gic.as_ref()) {
+            let version = gic
+                .version
+                .ok_or_else(|| incomplete("<gic>: the version was not chosen"))?;
+            machine.put("gic-version", version);
+        }
+        if let Some(ras) = features.and_then(|features| features.ras) {
+            if !self.caps.has_machine_property("ras") {
+                return Err(unsupported("<ras>: this QEMU has no such machine property"));
+            }
+            machine.put("ras", on_off(ras.is_on()));
+        }
         if let Some(vmport) = features.and_then(|features| features.vmport) {
             machine.put("vmport", on_off(vmport.is_on()));
         }
@@ -189,15 +184,21 @@ impl Line<'_> {
                 return Err(unsupported("<timer name='hpet'>: this machine has none"));
             }
         }
-        if board != Board::Other || self.caps.machine(name).and_then(|machine| machine.acpi) != Some(false) {
+        if board.is_pc()
+            || board == Board::Microvm
+            || self.caps.machine(name).and_then(|machine| machine.acpi) != Some(false)
+        {
             machine.put("acpi", on_off(features.is_some_and(|features| features.acpi)));
         }
         if let Some(iommu) = &domain.devices.iommu
             && iommu.model == IommuModel::SmmuV3
         {
-            return Err(unsupported(
-                "<iommu model='smmuv3'> is for guests of ARM architectures",
-            ));
+            if board != Board::ArmVirt {
+                return Err(unsupported(
+                    "<iommu model='smmuv3'> is for 'virt' machines of ARM",
+                ));
+            }
+            machine.put("iommu", "smmuv3");
         }
         self.option("-machine", machine.finish());
         self.accel()

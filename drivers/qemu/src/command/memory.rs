@@ -4,8 +4,10 @@ use super::line::{KeyValues, Line, Props, incomplete, unsupported};
 use error::Result;
 use model::CpuSet;
 use model::domain::Domain;
+use model::domain::cpu::NumaCell;
 use model::domain::memory::{AllocationMode, MemoryAccessMode, MemorySourceType};
 use model::domain::tune::NumaMode;
+use model::domain::vcpu::Placement;
 
 /// Whose memory a backend is.
 #[derive(Debug, Default)]
@@ -37,7 +39,7 @@ pub(super) struct Backend<'a> {
 }
 
 /// Memory is whole multiples of this, in KiB.
-const GRAIN_KIB: u64 = 1024;
+pub(super) const GRAIN_KIB: u64 = 1024;
 
 /// Ordinary pages of the host, in KiB.
 const PAGE_KIB: u64 = 4;
@@ -104,8 +106,9 @@ pub(super) fn machine_backend(line: &Line<'_>) -> Result<Option<String>> {
     }
     let name = line.domain.os.r#type.machine.as_deref().unwrap_or_default();
     let machine = line.caps.machine(name);
-    match machine.and_then(|machine| machine.default_ram_id.as_deref()) {
-        Some(id) => Ok(Some(id.to_owned())),
+    match machine {
+        // Some boards take no backend: their memory is many pieces.
+        Some(machine) => Ok(machine.default_ram_id.as_deref().map(str::to_owned)),
         None => Err(unsupported(format!(
             "<type machine='{name}'>: this QEMU has no such machine"
         ))),
@@ -113,7 +116,12 @@ pub(super) fn machine_backend(line: &Line<'_>) -> Result<Option<String>> {
 }
 
 /// The guest's initial memory in KiB: what its modules add is not part of it.
-pub(super) fn initial_kib(domain: &Domain) -> Result<u64> {
+///
+/// One that `comes` from elsewhere has what it had there.
+pub(super) fn initial_kib(domain: &Domain, comes: bool) -> Result<u64> {
+    if comes && domain.devices.memories.is_empty() {
+        return Ok(domain.memory.size.0 / GRAIN_KIB * GRAIN_KIB);
+    }
     let cells = domain
         .cpu
         .as_ref()
@@ -139,7 +147,7 @@ pub(super) fn initial_kib(domain: &Domain) -> Result<u64> {
 impl Line<'_> {
     /// `-m` and the machine's memory backend.
     pub(super) fn memory(&mut self) -> Result<()> {
-        let size = initial_kib(self.domain)?;
+        let size = initial_kib(self.domain, self.context.found.incoming.is_some())?;
         let mut option = KeyValues::new().set("size", format!("{size}k"));
         if let Some(most) = &self.domain.max_memory {
             option = option.maybe("slots", most.slots);
@@ -168,6 +176,34 @@ impl Line<'_> {
                 .finish(),
         );
         Ok(())
+    }
+
+    /// Whether the memory of the guest's nodes needs no backends: old machine types have none, and a guest that began without goes
+    /// on without.
+    pub(super) fn has_plain_nodes(&self, cells: &[(u32, &NumaCell)]) -> Result<bool> {
+        let name = self.domain.os.r#type.machine.as_deref().unwrap_or_default();
+        if !self
+            .caps
+            .machine(name)
+            .is_some_and(|machine| machine.numa_mem_supported)
+        {
+            return Ok(false);
+        }
+        let backing = self.domain.memory_backing.as_deref();
+        let everywhere = backing.and_then(|backing| backing.access.as_ref());
+        for (id, cell) in cells {
+            let access = cell.mem_access.or(everywhere.map(|access| access.mode));
+            let backend = Backend {
+                node: Some(*id),
+                ..Backend::default()
+            };
+            let plain = matches!(self.place(&backend, access)?, Place::Anonymous)
+                && self.host_nodes(Some(*id))?.is_none();
+            if !plain {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// `-object memory-backend-*`
@@ -337,7 +373,11 @@ impl Line<'_> {
         }
         let nodes = own
             .map(|own| &own.nodeset)
-            .or_else(|| whole.and_then(|whole| whole.nodeset.as_ref()));
+            .or_else(|| whole.and_then(|whole| whole.nodeset.as_ref()))
+            .or_else(|| {
+                let auto = whole.is_some_and(|whole| whole.placement == Some(Placement::Auto));
+                self.context.found.numa_nodes.as_ref().filter(|_| auto)
+            });
         Ok(nodes.map(|nodes| (nodes.clone(), mode)))
     }
 }

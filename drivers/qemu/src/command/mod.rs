@@ -34,12 +34,14 @@ mod input;
 mod interface;
 mod iommu;
 mod iothread;
+mod launch_security;
 mod line;
 mod machine;
 mod memory;
 mod memory_module;
 mod numa;
 mod passthrough;
+mod pretend;
 mod redirdev;
 mod requirement;
 mod rng;
@@ -50,20 +52,26 @@ mod shmem;
 mod smbios;
 mod sound;
 mod throttle;
+mod tls;
 mod tpm;
 mod video;
 mod watchdog;
 
 use crate::binary::BinaryCaps;
 use error::Result;
+use model::CpuSet;
 use model::domain::Domain;
 use std::path::{Path, PathBuf};
 
+pub(crate) use blockdev::sources;
 pub(crate) use blockdev::{DiskNumbers, disk_numbers};
 pub use memory::{has_huge_pages, has_memory_in_files};
+pub use pretend::Answers;
 pub use requirement::{Provision, Requirement, Role, requirements};
 pub use secret::{Secret, SecretNeed};
+pub(crate) use settings::throttle_setting;
 pub use settings::{Setting, settings};
+pub use tls::{Certificates, Encryption, Sasl};
 
 /// What is known of one run beside its document.
 #[derive(Debug, Clone)]
@@ -74,8 +82,8 @@ pub struct CommandContext {
     pub domain_dir: PathBuf,
     /// The folder of its channels' sockets.
     pub channel_dir: PathBuf,
-    /// The number QEMU knows its monitor's listening socket by.
-    pub monitor_fd: i32,
+    /// The number QEMU knows its monitor's listening socket by; it makes the socket itself where there is none.
+    pub monitor_fd: Option<i32>,
     /// Whether QEMU confines itself with seccomp.
     pub sandbox: bool,
     /// Whether QEMU marks its messages with the time.
@@ -86,8 +94,8 @@ pub struct CommandContext {
     pub vnc_password: bool,
     /// The same of SPICE servers; one without any password lets everybody in.
     pub spice_password: bool,
-    /// The folder with certificates of SPICE servers, if they may use TLS.
-    pub spice_tls_dir: Option<PathBuf>,
+    /// How connections are protected; the document is settled by it.
+    pub encryption: Encryption,
     /// The folder of the run's memory that lies in files.
     pub memory_dir: PathBuf,
     /// Folders of the run in the host's file systems of huge pages, the one with the default size first.
@@ -101,6 +109,21 @@ pub struct CommandContext {
     pub provided: Vec<String>,
     /// Descriptors that answer [`requirements`].
     pub descriptors: Vec<Named>,
+    /// What was found on the host where the document leaves it to the host.
+    pub found: Found,
+}
+
+/// What was found on the host for one run.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The host's nodes for memory whose placement is "auto"; all where nobody advises.
+    pub numa_nodes: Option<CpuSet>,
+    /// The node that displays with OpenGL are drawn by, where the document names none.
+    pub render_node: Option<PathBuf>,
+    /// The nodes of SCSI units that are passed through, by the devices' aliases.
+    pub scsi_nodes: Vec<(String, PathBuf)>,
+    /// Where a guest that starts as it was elsewhere comes from, as QEMU names it.
+    pub incoming: Option<String>,
 }
 
 /// The run's folder in one of the host's file systems of huge pages.
@@ -248,28 +271,23 @@ fn devices(line: &mut line::Line<'_>) -> Result<()> {
     line.watchdogs()?;
     line.redirdevs()?;
     line.hostdevs()?;
+    line.incoming();
     line.balloon()?;
     line.rngs()?;
     line.notes()?;
+    line.launch_security()?;
     refuse(line.domain)
 }
 
 /// Devices that are not built yet.
 fn refuse(domain: &Domain) -> Result<()> {
     let devices = &domain.devices;
-    let missing = [
-        ("nvram", devices.nvram.is_some()),
-        ("lease", !devices.leases.is_empty()),
-    ];
-    if let Some((name, _)) = missing.into_iter().find(|(_, given)| *given) {
-        return Err(line::unsupported(format!(
-            "<{name}>: guests with such a device are not supported yet"
-        )));
+    if devices.nvram.is_some() {
+        return Err(line::unsupported(
+            "<nvram>: guests with such a device are not supported yet",
+        ));
     }
-    let others = [
-        ("launchSecurity", domain.launch_security.is_some()),
-        ("keywrap", domain.key_wrap.is_some()),
-    ];
+    let others = [("keywrap", domain.key_wrap.is_some())];
     match others.into_iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(line::unsupported(format!("<{name}> is not supported yet"))),
         None => Ok(()),

@@ -1,11 +1,14 @@
 //! `-numa`: the guest's nodes, their distances and caches.
 
 use super::line::{KeyValues, Line, incomplete, unsupported};
-use super::memory::Backend;
+use super::memory::{Backend, GRAIN_KIB};
 use error::Result;
 use model::CpuSet;
 use model::domain::cpu::{Associativity, CachePolicy, CacheSize, InterconnectType, Numa, NumaCell};
 use xml::YesNo;
+
+/// The most nodes of a guest.
+const MOST_NODES: usize = 128;
 
 /// Whether the guest gets a table of heterogeneous memory attributes.
 pub(super) fn uses_hmat(numa: &Numa) -> bool {
@@ -25,6 +28,12 @@ impl Line<'_> {
         if numa.cells.is_empty() {
             return Ok(());
         }
+        if numa.cells.len() > MOST_NODES {
+            return Err(unsupported(format!(
+                "<numa>: {} nodes are more than the {MOST_NODES} that QEMU gives a guest",
+                numa.cells.len()
+            )));
+        }
         let mut cells: Vec<(u32, &NumaCell)> = numa
             .cells
             .iter()
@@ -39,17 +48,30 @@ impl Line<'_> {
                 .map(|(id, _)| *id)
         });
         let processors = super::cpu::topology_processors(self.domain);
+        let plain = self.has_plain_nodes(&cells)?;
+        if plain && self.is_preallocated(None) {
+            self.flag("-mem-prealloc");
+        }
+        let comes = self.context.found.incoming.is_some();
         for (id, cell) in &cells {
             let name = format!("ram-node{id}");
+            // What comes from elsewhere is as large as it was there.
+            let size = if comes {
+                cell.memory.0.0
+            } else {
+                cell.memory.0.0.next_multiple_of(GRAIN_KIB)
+            };
             let backend = Backend {
                 id: &name,
-                size: cell.memory.0.0.next_multiple_of(1024).saturating_mul(1024),
+                size: size.saturating_mul(1024),
                 node: Some(*id),
                 access: cell.mem_access,
                 discard: cell.discard.map(YesNo::is_yes),
                 ..Backend::default()
             };
-            self.memory_backend(&backend)?;
+            if !plain {
+                self.memory_backend(&backend)?;
+            }
             let mut node = KeyValues::new().word("node").set("nodeid", id);
             let mut cpus = cell.cpus.clone().unwrap_or_default();
             // Processors that no node claims belong to the first.
@@ -72,7 +94,12 @@ impl Line<'_> {
                     own.ok_or_else(|| incomplete("<numa>: no cell has processors"))?,
                 );
             }
-            self.option("-numa", node.set("memdev", &name).finish());
+            let node = if plain {
+                node.set("mem", size / GRAIN_KIB)
+            } else {
+                node.set("memdev", &name)
+            };
+            self.option("-numa", node.finish());
         }
         self.distances(&cells);
         self.hmat(numa, &cells)

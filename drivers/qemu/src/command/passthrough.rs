@@ -1,17 +1,18 @@
 //! What frames the guest: QEMU's monitor and sandbox, and the arguments that the document adds as they are.
 
 use super::line::{KeyValues, Line};
+use crate::paths::monitor_socket;
 use model::domain::qemu_namespace::QemuDeprecationBehavior;
 
 impl Line<'_> {
     /// The monitor, on the socket that the daemon listens on already.
     pub(super) fn monitor(&mut self) {
-        let socket = KeyValues::new()
-            .word("socket")
-            .set("id", "charmonitor")
-            .set("fd", self.context.monitor_fd)
-            .set("server", "on")
-            .set("wait", "off");
+        let socket = KeyValues::new().word("socket").set("id", "charmonitor");
+        let socket = match self.context.monitor_fd {
+            Some(number) => socket.set("fd", number),
+            None => socket.set("path", monitor_socket(&self.context.domain_dir).display()),
+        };
+        let socket = socket.set("server", "on").set("wait", "off");
         self.option("-chardev", socket.finish());
         let monitor = KeyValues::new()
             .set("chardev", "charmonitor")

@@ -10,7 +10,6 @@ use model::domain::devices::disk_source::DiskSource;
 use model::domain::devices::filesystem::{FilesystemKind, FsDriverType};
 use model::domain::devices::hostdev::HostdevKind;
 use model::domain::devices::interface::{BackendType, InterfaceDriverName, InterfaceKind};
-use model::domain::devices::rng::RngBackend;
 use model::domain::devices::tpm::TpmBackendKind;
 use model::domain::devices::video::VideoDriverName;
 use model::domain::devices::{Devices, Interface};
@@ -229,21 +228,7 @@ fn of_interface(interface: &Interface) -> Vec<Provision> {
 
 /// The sockets of character devices on which QEMU is to listen.
 fn listening(devices: &Devices) -> impl Iterator<Item = (&str, &str)> {
-    let redirdevs = devices
-        .redirdevs
-        .iter()
-        .map(|device| (&device.info, &device.source));
-    let smartcards = devices.smartcards.iter().filter_map(|device| match &device.kind {
-        model::domain::devices::smartcard::SmartcardKind::Passthrough { source } => {
-            Some((&device.info, source))
-        }
-        _ => None,
-    });
-    let rngs = devices.rngs.iter().filter_map(|device| match &device.backend {
-        RngBackend::Egd { source } => Some((&device.info, source)),
-        _ => None,
-    });
-    let all = devices.chars().chain(smartcards).chain(redirdevs).chain(rngs);
+    let all = devices.all_chars();
     let mut seen = Vec::new();
     all.filter_map(move |(info, source)| match source {
         CharSource::Unix { source: Some(source) } if source.mode == SourceMode::Bind => {

@@ -4,6 +4,7 @@
 //! arguments.
 
 use super::blockdev::disk_numbers;
+use super::hostdev::scsi_nodes;
 use super::line::{Line, Props, unsupported};
 use error::Result;
 use model::Uuid;
@@ -23,6 +24,8 @@ pub struct SecretNeed {
     pub usage: Option<String>,
     /// What kind of secret it is, as `<usage type>` of a secret's document has it.
     pub kind: &'static str,
+    /// The value, where the document itself tells it.
+    pub value: Option<String>,
 }
 
 /// A secret, encrypted.
@@ -39,6 +42,11 @@ pub struct Secret {
 /// The object of a layer's password.
 pub(super) fn auth_object(layer: &str) -> String {
     format!("{layer}-storage-auth-secret0")
+}
+
+/// The object of what a web server knows its client by.
+pub(super) fn cookie_object(layer: &str) -> String {
+    format!("{layer}-storage-httpcookie-secret0")
 }
 
 /// The object of an image's key; that of an image without format is the storage's.
@@ -99,6 +107,18 @@ pub(super) fn needs(domain: &Domain) -> Vec<(String, SecretNeed)> {
             needs.extend(own.into_iter().map(|need| (alias.to_owned(), need)));
         }
     }
+    for (hostdev, source, node) in scsi_nodes(domain) {
+        if let Some(auth) = &source.auth {
+            let need = SecretNeed {
+                object: format!("{node}-secret0"),
+                uuid: auth.secret.uuid,
+                usage: auth.secret.usage.clone(),
+                kind: "iscsi",
+                value: None,
+            };
+            needs.push((hostdev.info.alias_name().unwrap_or_default().to_owned(), need));
+        }
+    }
     needs
 }
 
@@ -118,6 +138,22 @@ fn of_layer(
             uuid: auth.secret.uuid,
             usage: auth.secret.usage.clone(),
             kind: if rbd { "ceph" } else { "iscsi" },
+            value: None,
+        });
+    }
+    if let DiskSource::Network { source: Some(source) } = source
+        && !source.cookies.is_empty()
+    {
+        let all = source.cookies.iter();
+        let all: Vec<String> = all
+            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+            .collect();
+        needs.push(SecretNeed {
+            object: cookie_object(name),
+            uuid: None,
+            usage: None,
+            kind: "cookie",
+            value: Some(all.join("; ")),
         });
     }
     if let Some(encryption) = encryption
@@ -128,6 +164,7 @@ fn of_layer(
             uuid: secret.uuid,
             usage: secret.usage.clone(),
             kind: "volume",
+            value: None,
         });
     }
     needs

@@ -3,6 +3,7 @@
 use super::address::{alias, controller_alias};
 use super::chardev::Backend;
 use super::line::{Line, Props, incomplete, unsupported};
+use crate::board::Board;
 use error::Result;
 use model::domain::devices::chardev::{
     Channel, ChannelTarget, Console, ConsoleTargetType, Parallel, Serial, SerialModel,
@@ -32,11 +33,18 @@ impl Line<'_> {
         let model = target
             .and_then(|target| target.model.as_ref())
             .map(|model| model.name);
+        let board = Board::of(self.domain);
         let driver = match model {
+            Some(SerialModel::IsaSerial) if board.is_arm() => {
+                return Err(unsupported("<serial>: ARM's machines have no ISA bus"));
+            }
             Some(SerialModel::IsaSerial) => "isa-serial",
             Some(SerialModel::UsbSerial) => "usb-serial",
             Some(SerialModel::PciSerial) => "pci-serial",
             Some(SerialModel::IsaDebugCon) => "isa-debugcon",
+            // Ports of the board, in their order.
+            Some(SerialModel::Pl011) if board == Board::ArmVirt => return self.own_port(&chardev),
+            None if board.is_arm() => return self.own_port(&chardev),
             None => return Err(incomplete("<serial>: the model was not chosen")),
             Some(_) => {
                 return Err(unsupported(
@@ -54,6 +62,11 @@ impl Line<'_> {
         }
         self.attach(&mut props, &serial.info)?;
         self.device(props);
+        Ok(())
+    }
+
+    fn own_port(&mut self, chardev: &str) -> Result<()> {
+        self.option("-serial", format!("chardev:{chardev}"));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::throttle::limits;
 use model::domain::Domain;
+use model::domain::devices::Disk;
 use model::domain::devices::disk::{DiskBus, IoTune};
 use model::domain::devices::interface::Link;
 use serde_json::{Map, Value, json};
@@ -20,18 +21,9 @@ pub fn settings(domain: &Domain) -> Vec<Setting> {
     let devices = &domain.devices;
     let mut settings = Vec::new();
     for disk in &devices.disks {
-        let (Some(tune), Some(alias)) = (&disk.io_tune, disk.info.alias_name()) else {
-            continue;
-        };
-        let device = match disk.target.bus {
-            // The drive belongs to a part of the device.
-            Some(DiskBus::Virtio) => format!("/machine/peripheral/{alias}/virtio-backend"),
-            _ => alias.to_owned(),
-        };
-        settings.push(Setting {
-            command: "block_set_io_throttle",
-            arguments: throttle(tune, device),
-        });
+        if let Some(tune) = &disk.io_tune {
+            settings.extend(throttle_setting(disk, tune));
+        }
     }
     for interface in &devices.interfaces {
         if interface
@@ -61,6 +53,20 @@ pub fn settings(domain: &Domain) -> Vec<Setting> {
         });
     }
     settings
+}
+
+/// The command that limits a disk; `None` of a disk that has no name yet.
+pub(crate) fn throttle_setting(disk: &Disk, tune: &IoTune) -> Option<Setting> {
+    let alias = disk.info.alias_name()?;
+    let device = match disk.target.bus {
+        // The drive belongs to a part of the device.
+        Some(DiskBus::Virtio) => format!("/machine/peripheral/{alias}/virtio-backend"),
+        _ => alias.to_owned(),
+    };
+    Some(Setting {
+        command: "block_set_io_throttle",
+        arguments: throttle(tune, device),
+    })
 }
 
 /// The same limits as of a throttle group, under the names that this command has for them.

@@ -3,6 +3,7 @@
 use super::Role;
 use super::address::alias;
 use super::line::{KeyValues, Line, Props, incomplete, unsupported};
+use crate::board::Board;
 use error::Result;
 use model::domain::devices::Tpm;
 use model::domain::devices::tpm::{TpmBackendKind, TpmModel};
@@ -61,6 +62,7 @@ impl Line<'_> {
             }
         }
         let driver = match tpm.model {
+            Some(TpmModel::Tis) if Board::of(self.domain).is_arm() => "tpm-tis-device",
             Some(TpmModel::Tis) => "tpm-tis",
             Some(TpmModel::Crb) => "tpm-crb",
             None => return Err(incomplete("<tpm>: the model was not chosen")),

@@ -3,78 +3,27 @@
 //! Each operation first works out the new definition, which may be refused, then changes the guest, then writes the
 //! definition: what fails early has changed nothing.
 
-use crate::domain::{Document, Live, Owner, State};
+use super::change::{changed_definition, impossible, invalid};
+use crate::domain::{Live, Owner};
 use crate::flags::Impact;
-use crate::lifecycle::{COMMAND_WAIT, monitor_error};
-use error::{Code, Domain as ErrorDomain, Error, Result};
+use crate::lifecycle::{COMMAND_WAIT, bind, monitor_error, no_thread_of_its_own, threads};
+use error::Result;
 use model::CpuSet;
 use model::domain::Domain as Model;
 use model::domain::devices::memballoon::{BalloonModel, BalloonStats, MemBalloon};
 use model::domain::tune::{EmulatorPin, IoThreadPin, VcpuPin};
+use model::domain::vcpu::{VcpuState, Vcpus};
 use model::scaled::Kibibytes;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use xml::YesNo;
 
-/// Which threads of a guest are bound to host processors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pinned {
-    /// Those of one virtual processor.
-    Vcpu(u32),
-    /// An I/O thread, by its number.
-    IoThread(u32),
-    /// The others.
-    Emulator,
-}
-
-fn invalid(text: impl Into<String>) -> Error {
-    Error::new(Code::InvalidArg, ErrorDomain::Qemu, text)
-}
-
-fn impossible(text: impl Into<String>) -> Error {
-    Error::new(Code::OperationInvalid, ErrorDomain::Qemu, text)
-}
-
-/// The definition with a change, where the definition is meant.
-fn changed_definition(
-    state: &State,
-    impact: Impact,
-    change: impl FnOnce(&mut Model) -> Result<()>,
-) -> Result<Option<Arc<Document>>> {
-    let Some(definition) = state.definition.as_ref().filter(|_| impact.config) else {
-        return Ok(None);
-    };
-    let mut model = definition.parse()?;
-    change(&mut model)?;
-    Ok(Some(Document::of(&model)))
-}
+pub(crate) use crate::groups::Threads as Pinned;
 
 impl Owner {
-    async fn replace_definition(&mut self, document: Option<Arc<Document>>) -> Result<()> {
-        let Some(document) = document else { return Ok(()) };
-        self.save_definition(&self.domain.state().name, &document).await?;
-        self.publish(|state| {
-            state.definition = Some(document);
-            state.updated = true;
-        });
-        Ok(())
-    }
-
-    async fn change_live(&mut self, live: &Live, change: impl FnOnce(&mut Model)) -> Result<()> {
-        let mut model = live.document.parse()?;
-        change(&mut model);
-        let changed = Live {
-            document: Document::of(&model),
-            ..Live::clone(live)
-        };
-        self.replace_live(Arc::new(changed)).await;
-        Ok(())
-    }
-
     /// Sets what the guest may use of its memory, in KiB.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] when it is more than the guest can have, [`Code::OperationInvalid`] when the configuration
+    /// [`error::Code::InvalidArg`] when it is more than the guest can have, [`error::Code::OperationInvalid`] when the configuration
     /// meant is not there or the guest has no balloon, else what the monitor or the disk says.
     pub(crate) async fn set_memory(&mut self, kib: u64, flags: u32) -> Result<()> {
         let state = self.domain.state();
@@ -108,7 +57,7 @@ impl Owner {
     /// Sets what the guest can have of memory at most, in KiB: only of the definition.
     ///
     /// # Errors
-    /// [`Code::OperationInvalid`] for a running guest and for one whose memory is divided into nodes.
+    /// [`error::Code::OperationInvalid`] for a running guest and for one whose memory is divided into nodes.
     pub(crate) async fn set_max_memory(&mut self, kib: u64, flags: u32) -> Result<()> {
         let state = self.domain.state();
         let impact = Impact::of(flags, state.is_active(), state.is_persistent())?;
@@ -138,7 +87,7 @@ impl Owner {
     /// Sets how often the guest tells figures of its memory, in seconds; 0 is never.
     ///
     /// # Errors
-    /// [`Code::OperationInvalid`] without a balloon, else what the monitor or the disk says.
+    /// [`error::Code::OperationInvalid`] without a balloon, else what the monitor or the disk says.
     pub(crate) async fn set_memory_stats_period(&mut self, period: u32, flags: u32) -> Result<()> {
         let state = self.domain.state();
         let impact = Impact::of(flags, state.is_active(), state.is_persistent())?;
@@ -165,37 +114,41 @@ impl Owner {
         self.replace_definition(definition).await
     }
 
-    /// Sets how many virtual processors the guest has when it starts, or, `maximum`, how many it can have.
+    /// Sets how many virtual processors the guest has, or, `maximum`, how many it can have; of the definition alone those can be
+    /// `hotpluggable` that this adds.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] for a number that does not fit the rest of the document, [`Code::NoSupport`] for a running
-    /// guest: processors are not plugged in yet.
-    pub(crate) async fn set_vcpus(&mut self, count: u32, maximum: bool, flags: u32) -> Result<()> {
+    /// [`error::Code::InvalidArg`] for a number that does not fit the rest of the document, else what QEMU or the disk says.
+    pub(crate) async fn set_vcpus(
+        &mut self,
+        count: u32,
+        maximum: bool,
+        hotpluggable: bool,
+        flags: u32,
+    ) -> Result<()> {
         let state = self.domain.state();
         let impact = Impact::of(flags, state.is_active(), state.is_persistent())?;
-        if impact.live {
-            return Err(if maximum {
-                invalid("maximum vcpu count on a live domain can't be modified")
-            } else {
-                let text = "plugging virtual processors into a running domain is not supported yet";
-                Error::new(Code::NoSupport, ErrorDomain::Qemu, text)
-            });
+        if impact.live && maximum {
+            return Err(invalid("maximum vcpu count on a live domain can't be modified"));
         }
         let definition = changed_definition(&state, impact, |model| {
             if maximum {
                 set_most_vcpus(model, count)
             } else {
-                set_present_vcpus(model, count)
+                set_present_vcpus(model, count, hotpluggable)
             }
         })?;
+        if impact.live {
+            self.set_live_vcpus(state.running()?, count).await?;
+        }
         self.replace_definition(definition).await
     }
 
     /// Binds threads of the guest to host processors.
     ///
     /// # Errors
-    /// [`Code::InvalidArg`] for a thread that is not there or processors the host does not have,
-    /// [`Code::OperationInvalid`] for a guest whose processors share one thread.
+    /// [`error::Code::InvalidArg`] for a thread that is not there or processors the host does not have,
+    /// [`error::Code::OperationInvalid`] for a guest whose processors share one thread.
     pub(crate) async fn pin(&mut self, pinned: Pinned, cpus: CpuSet, flags: u32) -> Result<()> {
         let state = self.domain.state();
         let impact = Impact::of(flags, state.is_active(), state.is_persistent())?;
@@ -208,6 +161,9 @@ impl Owner {
             let live = state.running()?;
             check_pinned(&live.document.parse()?, pinned, "live")?;
             let thread = thread(live, pinned).await?;
+            if let Some(groups) = &live.groups {
+                groups.set_processors(pinned, &cpus.to_string())?;
+            }
             bind(thread, &cpus)?;
             self.change_live(live, |model| set_pin(model, pinned, &cpus))
                 .await?;
@@ -225,95 +181,22 @@ fn has_nodes(model: &Model) -> bool {
     model.cpu.as_ref().is_some_and(|cpu| cpu.numa.is_some())
 }
 
-/// Binds the threads of a guest that is being started as its document says.
-///
-/// # Errors
-/// When the host does not have the processors, or the guest's processors share one thread.
-pub(crate) async fn bind_all(model: &Model, live: &Live) -> Result<()> {
-    if let Some(cpus) = &model.vcpu.cpuset {
-        let pid = live.process.pid();
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for task in tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()) {
-            bind(task, cpus)?;
-        }
-    }
-    let Some(tune) = model.cpu_tune.as_deref() else {
-        return Ok(());
-    };
-    if let Some(pin) = &tune.emulator_pin {
-        bind(thread(live, Pinned::Emulator).await?, &pin.cpuset)?;
-    }
-    // A processor that is not plugged in has no thread yet.
-    for pin in tune
-        .vcpu_pins
-        .iter()
-        .filter(|pin| pin.vcpu < model.vcpu.current())
-    {
-        bind(thread(live, Pinned::Vcpu(pin.vcpu)).await?, &pin.cpuset)?;
-    }
-    for pin in &tune.iothread_pins {
-        bind(thread(live, Pinned::IoThread(pin.iothread)).await?, &pin.cpuset)?;
-    }
-    Ok(())
-}
-
-/// Lets a thread run on those processors only.
-fn bind(thread: i64, cpus: &CpuSet) -> Result<()> {
-    let mut set = rustix::thread::CpuSet::new();
-    for cpu in cpus.iter().map(|cpu| cpu as usize) {
-        if cpu < rustix::thread::CpuSet::MAX_CPU {
-            set.set(cpu);
-        }
-    }
-    let pid = i32::try_from(thread)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    let bound = match pid {
-        // Without a number it would be this daemon's own thread.
-        None => Err(rustix::io::Errno::SRCH),
-        pid => rustix::thread::sched_setaffinity(pid, &set),
-    };
-    bound.map_err(|err| {
-        let text = format!("cannot set CPU affinity on thread {thread}: {err}");
-        Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
-    })
-}
-
 /// The thread that is meant, of a running guest.
 async fn thread(live: &Live, pinned: Pinned) -> Result<i64> {
-    let own = i64::from(live.process.pid());
-    let monitor = live.monitor()?;
-    match pinned {
-        Pinned::Emulator => Ok(own),
-        Pinned::Vcpu(number) => {
-            let all = monitor
-                .query_cpus_fast(COMMAND_WAIT)
-                .await
-                .map_err(monitor_error)?;
-            let found = all.iter().find(|cpu| cpu.cpu_index == number);
-            let found = found
-                .ok_or_else(|| invalid(format!("vcpu {number} is offline")))?
-                .thread_id;
-            let shared = all.iter().filter(|cpu| cpu.thread_id == found).count() > 1;
-            if shared || found == own {
-                return Err(impossible("cpu affinity is not supported"));
-            }
-            Ok(found)
+    let all = match pinned {
+        Pinned::Emulator => return Ok(i64::from(live.process.pid())),
+        _ => threads(live).await?,
+    };
+    let found = all.iter().find(|(which, _)| *which == pinned);
+    match (found, pinned) {
+        (Some((_, thread)), _) => Ok(*thread),
+        (None, Pinned::IoThread(number)) => Err(invalid(format!("iothread {number} not found"))),
+        // All share one.
+        (None, Pinned::Vcpu(_)) if !all.iter().any(|(which, _)| matches!(which, Pinned::Vcpu(_))) => {
+            Err(no_thread_of_its_own())
         }
-        Pinned::IoThread(number) => {
-            let all = monitor
-                .query_iothreads(COMMAND_WAIT)
-                .await
-                .map_err(monitor_error)?;
-            let id = format!("iothread{number}");
-            let found = all.iter().find(|thread| thread.id == id);
-            found
-                .map(|thread| thread.thread_id)
-                .ok_or_else(|| invalid(format!("iothread {number} not found")))
-        }
+        (None, Pinned::Vcpu(number)) => Err(invalid(format!("vcpu {number} is offline"))),
+        (None, Pinned::Emulator) => Err(invalid("the emulator has no thread")),
     }
 }
 
@@ -386,14 +269,26 @@ fn set_most_vcpus(model: &mut Model, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn set_present_vcpus(model: &mut Model, count: u32) -> Result<()> {
+fn set_present_vcpus(model: &mut Model, count: u32, hotpluggable: bool) -> Result<()> {
     if count > model.vcpu.maximum {
         return Err(invalid(format!(
             "requested vcpus is greater than max allowable vcpus for the persistent domain: {count} > {}",
             model.vcpu.maximum
         )));
     }
+    let before = model.vcpu.current();
     model.vcpu.current = (count < model.vcpu.maximum).then_some(count);
+    if hotpluggable && model.vcpus.is_none() {
+        let states = (0..model.vcpu.maximum).map(|id| VcpuState {
+            id,
+            enabled: YesNo::No,
+            hotpluggable: Some((id >= before).into()),
+            order: None,
+        });
+        model.vcpus = Some(Vcpus {
+            vcpus: states.collect(),
+        });
+    }
     if let Some(states) = model.vcpus.as_mut() {
         for vcpu in &mut states.vcpus {
             vcpu.enabled = if vcpu.id < count { YesNo::Yes } else { YesNo::No };
@@ -406,6 +301,7 @@ fn set_present_vcpus(model: &mut Model, count: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use error::Code;
 
     fn model(rest: &str) -> Model {
         let text = format!(
@@ -434,11 +330,11 @@ mod tests {
     #[test]
     fn no_more_processors_than_there_can_be() {
         assert_eq!(
-            set_present_vcpus(&mut model(""), 5).unwrap_err().code(),
+            set_present_vcpus(&mut model(""), 5, false).unwrap_err().code(),
             Code::InvalidArg
         );
         let mut all = model("");
-        set_present_vcpus(&mut all, 4).unwrap();
+        set_present_vcpus(&mut all, 4, false).unwrap();
         assert_eq!(all.vcpu.current, None);
     }
 

@@ -28,8 +28,6 @@ pub(crate) struct Guest {
     pub leases: Option<Leases>,
     /// Whether the next shutdown of the guest is a reboot somebody here asked for.
     pub reboot: bool,
-    /// The session that takes it down when it ends (`VIR_DOMAIN_START_AUTODESTROY`).
-    pub bound_to: Option<u64>,
 }
 
 /// How far the way to a monitor has come.

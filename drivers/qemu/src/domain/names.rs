@@ -1,5 +1,6 @@
 //! What a running guest's devices are called, for those who tell figures: read off the document once.
 
+use crate::lifecycle::volumes::VolumePath;
 use model::domain::Domain as Model;
 use model::domain::devices::disk_source::BackingLayer;
 use model::domain::devices::interface::InterfaceKind;
@@ -79,6 +80,17 @@ impl Names {
             iothreads: model.iothreads.is_some_and(|count| count > 0) || model.iothread_ids.is_some(),
             accelerated: model.r#type == model::domain::DomainType::Kvm,
         }
+    }
+
+    /// The same with the paths of disks that are volumes of pools.
+    pub(crate) fn with_volumes(mut self, volumes: &[VolumePath]) -> Self {
+        for volume in volumes {
+            let mut disks = self.disks.iter_mut();
+            if let Some(disk) = disks.find(|disk| *disk.target == *volume.target) {
+                disk.source = Some(volume.path.as_str().into());
+            }
+        }
+        self
     }
 
     /// The disk that a client calls by its target or its source.

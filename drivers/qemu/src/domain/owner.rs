@@ -46,16 +46,24 @@ impl Owner {
                 tokio::select! {
                     // What QEMU said comes before the next change: that change may depend on it.
                     biased;
-                    notice = guest.next_notice() => self.on_notice(notice).await,
-                    job = next_job(&domain, until) => job(&mut self).await,
+                    notice = guest.next_notice() => {
+                        let _begun = self.driver.work.begin().await;
+                        self.on_notice(notice).await;
+                    }
+                    job = next_job(&domain, until) => self.run(job).await,
                 }
             } else if let Some(job) = domain.queue.try_next() {
-                job(&mut self).await;
+                self.run(job).await;
             } else if domain.queue.release() {
                 self.driver.domains.forget_if_gone(&domain);
                 return;
             }
         }
+    }
+
+    async fn run(&mut self, job: Job) {
+        let _begun = self.driver.work.begin().await;
+        job(self).await;
     }
 
     /// Publishes what `change` makes of the present state.

@@ -120,6 +120,12 @@ impl Domain {
         answer.await.unwrap_or_else(|_| Err(self::panicked(what)))
     }
 
+    /// What its owner does now, for a message.
+    pub(crate) fn present_job(&self) -> Option<String> {
+        let present = self.queue.inner.lock().present?;
+        Some(format!("{present} of domain '{}'", self.state().name))
+    }
+
     fn push(self: &Arc<Self>, driver: &Arc<Driver>, what: &str, job: Job) -> Result<()> {
         let limit = match usize::try_from(driver.config().max_queued) {
             Ok(limit @ 1..MAX_WAITING) => limit,

@@ -6,9 +6,13 @@
 use super::guest::ADOPTION_WAIT;
 use super::{Names, Process, RunState, Sample};
 use crate::agent::Channel;
+use crate::flags::Impact;
+use crate::groups::GuestGroups;
 use crate::images::DiskFigures;
+use crate::lifecycle::volumes::VolumePath;
 use arc_swap::ArcSwap;
 use error::{Code, Domain as ErrorDomain, Error, Result};
+use model::domain::Domain as Model;
 use model::domain::lifecycle::LifecycleAction;
 use qmp::Monitor;
 use std::path::PathBuf;
@@ -110,6 +114,8 @@ pub(crate) struct Live {
     pub origin: Arc<Document>,
     /// The QEMU process.
     pub process: Arc<Process>,
+    /// Its control groups, where it has some.
+    pub groups: Option<GuestGroups>,
     /// Its monitor, once it has answered; of an adopted guest that may be never.
     pub monitor_slot: Arc<SetOnce<Monitor>>,
     /// Where its monitor listens.
@@ -120,11 +126,29 @@ pub(crate) struct Live {
     pub actions: Actions,
     /// What its devices are called.
     pub names: Arc<Names>,
+    /// Where those of its disks lie that are volumes of pools, which the document does not tell.
+    pub volumes: Arc<[VolumePath]>,
     /// The last known figures.
     pub sample: Arc<ArcSwap<Sample>>,
+    /// The session that takes it down when it ends (`VIR_DOMAIN_START_AUTODESTROY`).
+    pub bound_to: Option<u64>,
+}
+
+impl State {
+    /// The target of the running guest's disk that a client calls by its target or its source; else what it said.
+    pub(crate) fn disk_target<'a>(&'a self, name: &'a str) -> &'a str {
+        let disk = self.live.as_ref().and_then(|live| live.names.disk(name));
+        disk.map_or(name, |disk| &disk.target)
+    }
 }
 
 impl Live {
+    /// Where the volume lies that a disk is.
+    pub(crate) fn volume_path(&self, target: &str) -> Option<&str> {
+        let volume = self.volumes.iter().find(|volume| volume.target == target)?;
+        Some(&volume.path)
+    }
+
     /// A file, of a name nobody else has, in the folder that QEMU's user owns: for what QEMU writes and we read.
     pub(crate) fn scratch_file(&self, what: &str) -> PathBuf {
         self.monitor_path
@@ -254,5 +278,20 @@ impl State {
         self.definition
             .as_ref()
             .or_else(|| self.live.as_ref().map(|live| &live.origin))
+    }
+
+    /// The document that `VIR_DOMAIN_AFFECT_*` mean, and what they mean: the live one wherever the running guest is meant.
+    ///
+    /// # Errors
+    /// As [`Impact::of`].
+    pub(crate) fn meant(&self, flags: u32) -> Result<(Model, Impact)> {
+        let impact = Impact::of(flags, self.is_active(), self.is_persistent())?;
+        let document = if impact.live {
+            self.document()
+        } else {
+            self.next_document()
+        };
+        let model = document.ok_or_else(crate::lifecycle::not_running)?.parse()?;
+        Ok((model, impact))
     }
 }

@@ -306,6 +306,20 @@ impl Hub {
                     );
                 },
             ),
+            Event::Tunable { params } => self.each(
+                17,
+                domain,
+                |_| {},
+                |session, callback_id| {
+                    session.send_event::<p::DomainEventCallbackTunable>(
+                        &remote::DomainEventCallbackTunableMsg {
+                            callback_id,
+                            dom: domain.clone(),
+                            params: params.clone(),
+                        },
+                    );
+                },
+            ),
             Event::MetadataChange { kind, uri } => self.each(
                 23,
                 domain,

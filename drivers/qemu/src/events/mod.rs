@@ -11,6 +11,7 @@ pub(crate) use hub::{Form, Hub, Wanted};
 pub(crate) use lifecycle::*;
 pub(crate) use monitor::{MonitorFilter, MonitorHub, NameFilter};
 
+use protocol::TypedParam;
 use protocol::remote::DomainEventGraphicsAddress;
 use serde_json::Value;
 
@@ -89,6 +90,11 @@ pub(crate) enum Event {
         state: i32,
         /// 1 domain started, 2 channel.
         reason: i32,
+    },
+    /// What the guest may use of its host was changed.
+    Tunable {
+        /// By the header's `VIR_DOMAIN_TUNABLE_` names.
+        params: Vec<TypedParam>,
     },
     /// Metadata changed.
     MetadataChange {

@@ -2,13 +2,14 @@
 
 use super::Call;
 use crate::Driver;
+use crate::domain::State;
 use crate::flags;
 use crate::images::{self, header_format};
-use crate::lifecycle::{COMMAND_WAIT, monitor_error};
+use crate::lifecycle::{COMMAND_WAIT, monitor_error, volumes};
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use image::{Format, Sizes};
-use model::domain::devices::Disk;
+use model::domain::devices::{Disk, DiskSource};
 use protocol::remote;
 use protocol::remote::procedure::DomainGetBlockInfo;
 use qmp::types::ImageInfo;
@@ -28,7 +29,7 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
     let refused = |text: String| Error::new(Code::InvalidArg, Domain::Qemu, text);
     let disk = model
         .devices
-        .disk_by_name(&args.path)
+        .disk_by_name(state.disk_target(&args.path))
         .ok_or_else(|| refused(format!("invalid path {} not assigned to domain", args.path)))?;
     if disk.source.fd_group().is_some() {
         let text = "block info is not supported for images that a client has opened";
@@ -38,7 +39,7 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
         let text = format!("disk '{}' does not currently have a source assigned", args.path);
         return Err(refused(text));
     }
-    let path = disk.source_path().map(PathBuf::from);
+    let path = path_of(&call.driver, &state, disk).await?;
     let sizes = match (state.live.as_ref(), path) {
         (Some(live), path) => {
             // What QEMU says of the guest's size goes before what the file says.
@@ -76,6 +77,18 @@ async fn get(call: Call, args: remote::DomainGetBlockInfoArgs) -> Result<remote:
         capacity: sizes.capacity,
         physical: sizes.physical,
     })
+}
+
+/// Where a disk's image lies; where a volume does its pool tells, or of a running guest told.
+async fn path_of(driver: &Driver, state: &State, disk: &Disk) -> Result<Option<PathBuf>> {
+    let DiskSource::Volume { source: Some(volume) } = &disk.source else {
+        return Ok(disk.source_path().map(PathBuf::from));
+    };
+    let path = match &state.live {
+        Some(live) => live.volume_path(&disk.target.dev).map(str::to_owned),
+        None => volumes::find(driver, volume).await?,
+    };
+    Ok(path.map(PathBuf::from))
 }
 
 /// The number of a disk's node.

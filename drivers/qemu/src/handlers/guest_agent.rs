@@ -84,9 +84,10 @@ async fn hostname(call: Call, args: remote::DomainGetHostnameArgs) -> Result<rem
     if args.flags & LEASE != 0 {
         let state = call.driver.domains.find(&args.dom)?.state();
         let model = state.running()?.document.parse()?;
-        if super::guest_interfaces::has_leases(&model) {
-            let text = "names in leases need a network daemon, and none answers this one yet";
-            return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
+        let leases = super::guest_interfaces::leases(&call.driver, &model).await?;
+        let mut leases = leases.into_iter().flat_map(|(_, leases)| leases);
+        if let Some(hostname) = leases.find_map(|lease| lease.hostname) {
+            return Ok(remote::DomainGetHostnameRet { hostname });
         }
         let text = format!("no hostname found for domain {}", state.name);
         return Err(Error::new(Code::NoHostname, Domain::Qemu, text));

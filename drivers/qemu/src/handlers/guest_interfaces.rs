@@ -1,15 +1,17 @@
-//! The guest's addresses: as its agent tells them, or as the host's neighbour tables know them.
+//! The guest's addresses: as its agent tells them, as its networks have leased them, or as the host's neighbour tables know them.
 
 use super::Call;
 use super::guest_agent::{connection, count};
 use crate::Driver;
 use crate::agent::Connection;
 use crate::flags;
+use crate::lifecycle::networks;
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use model::domain::Domain as Model;
+use model::domain::devices::Interface as Card;
 use model::domain::devices::interface::InterfaceKind;
-use protocol::remote::procedure::DomainInterfaceAddresses;
+use protocol::remote::procedure::{DomainInterfaceAddresses, NetworkGetDhcpLeases};
 use protocol::{TypedParam, remote};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -30,13 +32,7 @@ async fn addresses(
     let state = call.driver.domains.find(&args.dom)?.state();
     let live = state.running()?;
     let ifaces = match args.source {
-        LEASE => {
-            if has_leases(&live.document.parse()?) {
-                let text = "leases need a network daemon, and none answers this one yet; ask the agent or the ARP table";
-                return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
-            }
-            Vec::new()
-        }
+        LEASE => of_leases(&call.driver, &live.document.parse()?).await?,
         AGENT => of_agent(&mut connection(&call, &args.dom).await?).await?,
         ARP => {
             let model = live.document.parse()?;
@@ -51,10 +47,58 @@ async fn addresses(
     Ok(remote::DomainInterfaceAddressesRet { ifaces })
 }
 
-/// Whether a card of the domain is on a network whose daemon gives out addresses.
-pub(super) fn has_leases(model: &Model) -> bool {
-    let mut cards = model.devices.interfaces.iter();
-    cards.any(|card| matches!(card.kind, InterfaceKind::Network { .. }))
+/// A card, and what its network has leased to it.
+pub(super) type Leased<'m> = (&'m Card, Vec<remote::NetworkDhcpLease>);
+
+/// What their networks have leased to the domain's cards.
+///
+/// # Errors
+/// virtnetworkd does not answer, or knows no such network.
+pub(super) async fn leases<'m>(driver: &Driver, model: &'m Model) -> Result<Vec<Leased<'m>>> {
+    let mut found = Vec::new();
+    let mut asked = None;
+    for card in &model.devices.interfaces {
+        let on_network = matches!(card.kind, InterfaceKind::Network { .. });
+        let (true, Some(network), Some(mac)) = (on_network, networks::network_of(card), card.mac_address())
+        else {
+            continue;
+        };
+        let client = match asked.take() {
+            Some(client) => client,
+            None => networks::connect(driver).await?,
+        };
+        let args = remote::NetworkGetDhcpLeasesArgs {
+            net: networks::look_up(&client, network).await?,
+            mac: Some(mac.to_string()),
+            need_results: 1,
+            flags: 0,
+        };
+        found.push((card, client.call::<NetworkGetDhcpLeases>(&args).await?.leases));
+        asked = Some(client);
+    }
+    Ok(found)
+}
+
+async fn of_leases(driver: &Driver, model: &Model) -> Result<Vec<remote::DomainInterface>> {
+    let leases = leases(driver, model).await?;
+    let leased = leases.into_iter().filter(|(_, leases)| !leases.is_empty());
+    let interfaces = leased
+        .take(remote::limits::DOMAIN_INTERFACE_MAX)
+        .map(|(card, leases)| {
+            let addrs = leases.into_iter().take(remote::limits::DOMAIN_IP_ADDR_MAX);
+            remote::DomainInterface {
+                name: card.target_dev().unwrap_or_default().to_owned(),
+                hwaddr: card.mac_address().map(|mac| mac.to_string()),
+                addrs: addrs
+                    .map(|lease| remote::DomainIpAddr {
+                        r#type: lease.r#type,
+                        addr: lease.ipaddr,
+                        prefix: lease.prefix,
+                    })
+                    .collect(),
+            }
+        });
+    Ok(interfaces.collect())
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::Driver;
 use crate::definition::Piece;
-use crate::flags::{self, Impact};
+use crate::flags;
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
@@ -27,13 +27,7 @@ fn invalid(text: impl Into<String>) -> Error {
 async fn get(call: Call, args: remote::DomainGetMetadataArgs) -> Result<remote::DomainGetMetadataRet> {
     flags::check("virDomainGetMetadata", args.flags, flags::AFFECT)?;
     let state = call.driver.domains.find(&args.dom)?.state();
-    let impact = Impact::of(args.flags, state.is_active(), state.is_persistent())?;
-    let document = if impact.live {
-        state.document()
-    } else {
-        state.next_document()
-    };
-    let model = document.ok_or_else(crate::lifecycle::not_running)?.parse()?;
+    let (model, _) = state.meant(args.flags)?;
     let found = match args.r#type {
         DESCRIPTION => model.description,
         TITLE => model.title,

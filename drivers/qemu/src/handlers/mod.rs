@@ -19,20 +19,26 @@ mod guest_file_systems;
 mod guest_interfaces;
 mod guest_vcpus;
 mod input;
+mod interface_limits;
+mod iothreads;
 mod memory;
 mod metadata;
 mod monitor_command;
+mod native;
 mod node;
 mod node_settings;
 mod peek;
+mod perf;
 mod reply_room;
 mod screenshot;
 mod security;
 mod tuning;
+mod typed_params;
 mod vcpu;
 
 use crate::Driver;
 use daemon::Routes;
+use neighbours::Family;
 
 /// One call of a client.
 pub(crate) type Call = rpc::Context<Driver>;
@@ -41,11 +47,13 @@ pub(crate) type Call = rpc::Context<Driver>;
 pub(crate) fn routes(routes: &mut Routes<Driver>) {
     connect::routes(routes);
     input::routes(routes);
+    iothreads::routes(routes);
     monitor_command::routes(routes);
     screenshot::routes(routes);
     security::routes(routes);
     block_info::routes(routes);
     metadata::routes(routes);
+    native::routes(routes);
     node::routes(routes);
     capabilities::routes(routes);
     console::routes(routes);
@@ -62,9 +70,12 @@ pub(crate) fn routes(routes: &mut Routes<Driver>) {
     guest_file_systems::routes(routes);
     guest_interfaces::routes(routes);
     guest_vcpus::routes(routes);
+    interface_limits::routes(routes);
     memory::routes(routes);
     node_settings::routes(routes);
     peek::routes(routes);
+    perf::routes(routes);
     tuning::routes(routes);
     vcpu::routes(routes);
+    neighbours::forward(routes, Family::ALL);
 }

@@ -81,7 +81,7 @@ async fn block(call: Call, args: remote::DomainBlockPeekArgs) -> Result<remote::
         .parse()?;
     let disk = model
         .devices
-        .disk_by_name(&args.path)
+        .disk_by_name(state.disk_target(&args.path))
         .ok_or_else(|| invalid(format!("invalid disk or path '{}'", args.path)))?;
     if disk.format() != Some(model::domain::devices::disk_source::StorageFormat::Raw) {
         // Its file is not what the guest sees.
@@ -97,6 +97,7 @@ async fn block(call: Call, args: remote::DomainBlockPeekArgs) -> Result<remote::
     }
     let path = disk
         .source_path()
+        .or_else(|| state.live.as_ref()?.volume_path(&disk.target.dev))
         .ok_or_else(|| {
             invalid(format!(
                 "disk '{}' does not currently have a source assigned",

@@ -1,16 +1,16 @@
-//! Virtual processors and I/O threads: how many, and which host processors may run them.
+//! Virtual processors: how many, and which host processors may run them and other threads of a guest.
 
 use super::Call;
 use super::cpu_map::{map_of, room, set_of};
 use super::guest_vcpus;
 use crate::Driver;
-use crate::definition::{Pinned, iothreads};
+use crate::definition::Pinned;
 use crate::domain::State;
 use crate::flags::{self, Impact};
-use crate::lifecycle::{COMMAND_WAIT, monitor_error};
 use daemon::Routes;
 use error::{Code, Domain, Error, Result};
 use futures_util::FutureExt;
+use model::CpuSet;
 use model::domain::Domain as Model;
 use protocol::remote;
 use protocol::remote::procedure as p;
@@ -24,7 +24,7 @@ pub(super) fn routes(routes: &mut Routes<Driver>) {
     routes.on::<p::DomainPinIothread, _>(pin_iothread);
     routes.on::<p::DomainGetVcpuPinInfo, _>(vcpu_pins);
     routes.on::<p::DomainGetEmulatorPinInfo, _>(emulator_pin);
-    routes.on::<p::DomainGetIothreadInfo, _>(iothread_info);
+    routes.on::<p::DomainSetVcpu, _>(set_vcpu);
 }
 
 fn invalid(text: impl Into<String>) -> Error {
@@ -64,10 +64,13 @@ async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32)
     if given & GUEST != 0 {
         return guest_vcpus::set_count(call, dom, count).await;
     }
-    if given & HOTPLUGGABLE != 0 {
-        let text = "plugging virtual processors into a running domain is not supported yet";
-        return Err(Error::new(Code::NoSupport, Domain::Qemu, text));
-    }
+    flags::exclusive(
+        name,
+        given,
+        (HOTPLUGGABLE, "VIR_DOMAIN_VCPU_HOTPLUGGABLE"),
+        (MAXIMUM, "VIR_DOMAIN_VCPU_MAXIMUM"),
+    )?;
+    let hotpluggable = given & HOTPLUGGABLE != 0;
     let count = match u16::try_from(count) {
         Ok(0) | Err(_) => {
             return Err(invalid(format!(
@@ -78,7 +81,30 @@ async fn change_count(call: &Call, dom: &remote::Domain, count: u32, given: u32)
     };
     domain
         .run(&call.driver, "changing the number of processors", move |owner| {
-            owner.set_vcpus(count, given & MAXIMUM != 0, given).boxed()
+            owner
+                .set_vcpus(count, given & MAXIMUM != 0, hotpluggable, given)
+                .boxed()
+        })
+        .await
+}
+
+async fn set_vcpu(call: Call, args: remote::DomainSetVcpuArgs) -> Result<()> {
+    flags::check("virDomainSetVcpu", args.flags, flags::AFFECT)?;
+    let domain = call.driver.domains.find(&args.dom)?;
+    let refused = || invalid(format!("'{}' is no list of virtual processors", args.cpumap));
+    let wanted: CpuSet = args.cpumap.parse().map_err(|_| refused())?;
+    let wanted: Vec<u32> = wanted.iter().collect();
+    if wanted.is_empty() {
+        return Err(refused());
+    }
+    let plug = match args.state {
+        0 => false,
+        1 => true,
+        other => return Err(invalid(format!("{other} is no state of a virtual processor"))),
+    };
+    domain
+        .run(&call.driver, "switching virtual processors", move |owner| {
+            owner.set_vcpu(wanted, plug, args.flags).boxed()
         })
         .await
 }
@@ -140,24 +166,17 @@ async fn pin(call: &Call, dom: &remote::Domain, pinned: Pinned, map: &[u8], give
 }
 
 /// The document that the flags mean.
-fn meant(state: &State, given: u32) -> Result<(Model, Impact)> {
+pub(super) fn meant(state: &State, given: u32) -> Result<(Model, Impact)> {
     if given & flags::AFFECT == flags::AFFECT {
         return Err(invalid(
             "the running guest and its definition cannot be asked at once",
         ));
     }
-    let impact = Impact::of(given, state.is_active(), state.is_persistent())?;
-    let document = if impact.live {
-        state.document()
-    } else {
-        state.next_document()
-    };
-    let model = document.ok_or_else(crate::lifecycle::not_running)?.parse()?;
-    Ok((model, impact))
+    state.meant(given)
 }
 
 /// Where threads run that are not pinned one by one.
-fn everywhere(call: &Call, model: &Model) -> Vec<u32> {
+pub(super) fn everywhere(call: &Call, model: &Model) -> Vec<u32> {
     match &model.vcpu.cpuset {
         Some(cpus) => cpus.iter().collect(),
         None => call.driver.host.online_cpus().iter().collect(),
@@ -205,52 +224,4 @@ async fn emulator_pin(
         None => map_of(everywhere(&call, &model), length),
     };
     Ok(remote::DomainGetEmulatorPinInfoRet { cpumaps, ret: 1 })
-}
-
-async fn iothread_info(
-    call: Call,
-    args: remote::DomainGetIothreadInfoArgs,
-) -> Result<remote::DomainGetIothreadInfoRet> {
-    flags::check("virDomainGetIOThreadInfo", args.flags, flags::AFFECT)?;
-    let state = call.driver.domains.find(&args.dom)?.state();
-    let (model, impact) = meant(&state, args.flags)?;
-    let length = (call.driver.host.cpu_map().count as usize).div_ceil(8);
-    let mut info = Vec::new();
-    if impact.live {
-        let live = state.running()?;
-        let threads = live
-            .reached()
-            .await?
-            .query_iothreads(COMMAND_WAIT)
-            .await
-            .map_err(monitor_error)?;
-        for thread in threads {
-            let number = thread
-                .id
-                .strip_prefix("iothread")
-                .and_then(|number| number.parse().ok());
-            let Some(iothread_id) = number else { continue };
-            let allowed = live.process.affinity(thread.thread_id);
-            let allowed = allowed.into_iter().filter_map(|cpu| u32::try_from(cpu).ok());
-            info.push(remote::DomainIothreadInfo {
-                iothread_id,
-                cpumap: map_of(allowed, length),
-            });
-        }
-        info.sort_by_key(|thread| thread.iothread_id);
-    } else {
-        let pins = model
-            .cpu_tune
-            .as_ref()
-            .map_or(&[][..], |tune| &tune.iothread_pins);
-        for iothread_id in iothreads(&model) {
-            let cpumap = match pins.iter().find(|pin| pin.iothread == iothread_id) {
-                Some(pin) => map_of(pin.cpuset.iter(), length),
-                None => map_of(everywhere(&call, &model), length),
-            };
-            info.push(remote::DomainIothreadInfo { iothread_id, cpumap });
-        }
-    }
-    let ret = u32::try_from(info.len()).unwrap_or(u32::MAX);
-    Ok(remote::DomainGetIothreadInfoRet { info, ret })
 }

@@ -13,11 +13,9 @@ use image::{Backing, Format, Image, Location, Walk};
 use model::domain::Domain as Model;
 use model::domain::devices::Disk;
 use model::domain::devices::disk_source::{
-    BackingLayer, BackingStore, DataStore, DiskSource, ImageFormat, NetworkProtocol, StartupPolicy,
-    StorageFormat,
+    BackingLayer, BackingStore, DataStore, DiskSource, ImageFormat, StartupPolicy, StorageFormat,
 };
 use std::path::Path;
-use xml::YesNo;
 
 /// Where libvirt's users read what to do about chains.
 const HELP: &str = "https://libvirt.org/kbase/backing_chains.html";
@@ -54,16 +52,9 @@ pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<Vec<Dr
         match outcome {
             Ok(()) => kept.push(disk),
             Err(err) if is_optional(&disk) => {
-                tracing::info!(disk = %disk.target.dev, %err, "a guest starts without an optional source");
-                dropped.push(Dropped {
-                    path: disk.source_path().map(str::to_owned),
-                    alias: disk.info.alias_name().unwrap_or_default().to_owned(),
-                });
-                if disk.is_removable() {
-                    disk.source = DiskSource::default();
-                    disk.backing_store = None;
-                    kept.push(disk);
-                }
+                let (without, disk) = drop_source(disk, &err);
+                dropped.push(without);
+                kept.extend(disk);
             }
             Err(err) => return Err(err.context(format!("disk '{}'", disk.target.dev))),
         }
@@ -72,7 +63,21 @@ pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<Vec<Dr
     Ok(dropped)
 }
 
-fn is_optional(disk: &Disk) -> bool {
+/// Takes away the source of a disk that can do without; a drive stays, empty.
+pub(crate) fn drop_source(mut disk: Disk, err: &error::Error) -> (Dropped, Option<Disk>) {
+    tracing::info!(disk = %disk.target.dev, %err, "a guest starts without an optional source");
+    let dropped = Dropped {
+        path: disk.source_path().map(str::to_owned),
+        alias: disk.info.alias_name().unwrap_or_default().to_owned(),
+    };
+    disk.source = DiskSource::default();
+    disk.backing_store = None;
+    let stays = disk.is_removable();
+    (dropped, stays.then_some(disk))
+}
+
+/// Whether a disk can do without its source.
+pub(crate) fn is_optional(disk: &Disk) -> bool {
     let details = disk.source.details();
     details.and_then(|details| details.startup_policy) == Some(StartupPolicy::Optional)
 }
@@ -96,7 +101,6 @@ impl Chain<'_> {
         format: StorageFormat,
         below: &mut Option<BackingStore>,
     ) -> Result<()> {
-        plain_unless_said(source);
         let Some(path) = path(source).map(Path::to_owned) else {
             self.walk.pass(source.kind()).map_err(|err| told(err, None))?;
             if let Some(BackingStore::Layer(layer)) = below {
@@ -136,7 +140,6 @@ impl Chain<'_> {
         let Some(mut source) = place(backing, image)? else {
             return Ok(None);
         };
-        plain_unless_said(&mut source);
         // What is no format that an image can be based on can only be meant to be read as it is.
         let recorded = backing.format.as_deref().map(Format::recorded);
         let recorded = recorded.map(|format| format.unwrap_or(Format::Raw));
@@ -240,15 +243,6 @@ fn path(source: &DiskSource) -> Option<&Path> {
 /// Whether all of a file is the image.
 fn is_whole(source: &DiskSource) -> bool {
     source.details().is_none_or(|details| details.slices.is_empty())
-}
-
-/// A live document tells whether connections are encrypted.
-fn plain_unless_said(source: &mut DiskSource) {
-    if let DiskSource::Network { source: Some(source) } = source
-        && source.protocol == NetworkProtocol::Nbd
-    {
-        source.tls.get_or_insert(YesNo::No);
-    }
 }
 
 fn guessed(backing: &Backing, image: &Image) -> error::Error {

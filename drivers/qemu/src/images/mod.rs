@@ -9,7 +9,7 @@ mod node;
 mod reader;
 mod url;
 
-pub(crate) use chain::{Dropped, open_chains};
+pub(crate) use chain::{Dropped, drop_source, is_optional, open_chains};
 pub(crate) use figures::DiskFigures;
 pub(crate) use reader::{Reader, Reading};
 

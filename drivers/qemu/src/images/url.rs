@@ -3,7 +3,7 @@
 use super::refused;
 use error::{Code, Result};
 use model::domain::devices::disk_network::{HostTransport, NetworkHost, NetworkProtocol, NetworkSource};
-use model::domain::devices::disk_source::{DiskSource, SourceDetails};
+use model::domain::devices::disk_source::DiskSource;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -98,23 +98,8 @@ pub(super) fn source(protocol: &str, rest: &str) -> Result<Option<DiskSource>> {
 /// A source of that protocol with nothing else said.
 pub(super) fn network(protocol: NetworkProtocol, hosts: Vec<NetworkHost>) -> NetworkSource {
     NetworkSource {
-        protocol,
-        name: None,
-        query: None,
-        tls: None,
-        tls_hostname: None,
         hosts,
-        snapshot: None,
-        config: None,
-        initiator: None,
-        ssl: None,
-        cookies: Vec::new(),
-        readahead: None,
-        timeout: None,
-        known_hosts: None,
-        identity: None,
-        reconnect: None,
-        details: SourceDetails::default(),
+        ..NetworkSource::of(protocol)
     }
 }
 

@@ -5,10 +5,9 @@
 //!  pause:  release        resume: acquire again        end: the connection closes, and virtlockd frees what is left
 //! ```
 //! As with libvirt a paused guest holds nothing. Leases are acquired before QEMU opens a disk, by the process that
-//! becomes QEMU ([`launcher`]): virtlockd knows a guest by the process at the other end of its connection.
+//! becomes QEMU ([`launcher`](crate::launcher)): virtlockd knows a guest by the process at the other end of its connection.
 
 pub(crate) mod config;
-pub(crate) mod launcher;
 mod lockd;
 
 pub(crate) use config::LockdConfig;
@@ -71,12 +70,23 @@ impl Leases {
 /// [`Code::ConfigUnsupported`] when the configuration wants leases that the document does not name.
 pub(crate) fn of(model: &Model, config: &LockdConfig) -> Result<Vec<Lease>> {
     let mut wanted: Vec<Lease> = Vec::new();
+    for device in &model.devices.leases {
+        if device.target.offset.is_some_and(|offset| offset != 0) {
+            let text = "<lease>: an offset is not possible with this lock manager";
+            return Err(Error::new(Code::ConfigUnsupported, ErrorDomain::Locking, text));
+        }
+        wanted.push(Lease {
+            space: Some(device.target.path.clone()),
+            name: device.key.clone().unwrap_or_default(),
+            shared: false,
+        });
+    }
     for disk in &model.devices.disks {
         let local = matches!(disk.source, DiskSource::File { .. } | DiskSource::Block { .. });
         let Some(path) = disk.source_path().filter(|_| local && !disk.readonly) else {
             continue;
         };
-        if !disk.shareable && config.requires_leases() {
+        if !disk.shareable && config.requires_leases() && wanted.is_empty() {
             return Err(Error::new(
                 Code::ConfigUnsupported,
                 ErrorDomain::Locking,
@@ -145,6 +155,27 @@ mod tests {
             shared,
         };
         assert_eq!(leases, [lease("/a", false), lease("/c", true)]);
+    }
+
+    #[test]
+    fn a_lease_of_its_own_stands_for_a_guests_disks() {
+        let strict = LockdConfig {
+            auto_disk_leases: false,
+            ..LockdConfig::default()
+        };
+        let lease = |offset: &str| {
+            format!(
+                "<lease><lockspace>s</lockspace><key>k</key><target path='/space'{offset}/></lease>{}",
+                disk("/a", "")
+            )
+        };
+        let [found] = of(&model(&lease("")), &strict).unwrap().try_into().unwrap();
+        assert_eq!(
+            (found.space.as_deref(), found.name.as_str()),
+            (Some("/space"), "k")
+        );
+        let refused = of(&model(&lease(" offset='512'")), &strict).unwrap_err();
+        assert_eq!(refused.code(), Code::ConfigUnsupported);
     }
 
     #[test]

@@ -39,12 +39,9 @@ async fn address(links: &Links, name: &str, index: u32, ip: &IpAddress) -> Resul
 }
 
 async fn route(links: &Links, name: &str, index: u32, route: &IpRoute) -> Result<()> {
-    let to = parse(&route.address)?;
+    let to = route.address;
     let length = match &route.netmask {
-        Some(mask) => match parse(mask)? {
-            IpAddr::V4(mask) => u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32),
-            IpAddr::V6(_) => return Err(wrong(format!("netmask='{mask}' is none of IPv4"))),
-        },
+        Some(mask) => u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32),
         None => length(to, route.prefix)?,
     };
     let impossible = |err: rtnetlink::Error| super::links::refused(name, err);
@@ -57,7 +54,7 @@ async fn route(links: &Links, name: &str, index: u32, route: &IpRoute) -> Result
     let mut message = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(to, length)
         .map_err(|_| mismatch())?
-        .gateway(parse(&route.gateway)?)
+        .gateway(route.gateway)
         .map_err(|_| mismatch())?
         .output_interface(index);
     if let Some(metric) = route.metric {

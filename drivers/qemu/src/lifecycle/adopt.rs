@@ -3,8 +3,10 @@
 //! What a status document says of a process is believed only if that process has the guest's folder in its environment:
 //! numbers of processes are used again.
 
-use super::status::Status;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, scripts, tpm};
+use super::filters::Guards;
+use super::networks::{self, Connections};
+use super::status::{OwnedFile, Status};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, scripts, tpm, traces};
 use crate::Driver;
 use crate::domain::{
     Actions, Document, Domain, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -55,6 +57,7 @@ impl Driver {
                 Err(err) => tracing::error!(path = %path.display(), %err, "a guest's status cannot be read"),
             }
         }
+        networks::give_back_others(self);
         Ok(())
     }
 
@@ -65,9 +68,14 @@ impl Driver {
         let folder = self.paths.domain_dir(id, &name);
         let mut resources = Resources::of_run(self, &self.config(), id, &name);
         resources.macvtaps = macvtap::of(&status.domain);
+        resources.connections = Connections::of(self, &status.domain);
+        resources.traces = traces::of(&status.domain);
+        resources.guards = Guards::of(self, &status.domain);
         resources.down_scripts = scripts::of(&status.domain);
+        resources.owned = status.owned.iter().map(OwnedFile::owned).collect();
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
         if unfinished {
+            resources.groups = self.groups.of_adopted(&status.domain, id, &name, None);
             tracing::info!(domain = name, "undoing a start that was not finished");
             for process in processes_in(&folder) {
                 end(process);
@@ -80,6 +88,8 @@ impl Driver {
             .pid
             .filter(|pid| works_in(*pid, &folder))
             .and_then(|pid| Process::hold(pid).ok());
+        let running = process.is_some().then_some(status.pid).flatten();
+        resources.groups = self.groups.of_adopted(&status.domain, id, &name, running);
         resources.helpers = helpers(&status, &folder);
         if process.is_some() && status.bound == Some(YesNo::Yes) {
             // Its client has lost the connection that it was bound to.
@@ -149,11 +159,14 @@ impl Driver {
             document: Document::of(&status.domain),
             origin: Document::of(&status.origin.domain),
             process: Arc::new(process),
+            groups: resources.groups.clone(),
             monitor_slot: Arc::new(SetOnce::new()),
             agent: provide::agent_path(&status.domain).map(crate::agent::Channel::new),
             actions: Actions::of(&status.domain),
-            names: Arc::new(Names::of(&status.domain)),
+            names: Arc::new(Names::of(&status.domain).with_volumes(&status.volumes)),
+            volumes: status.volumes.into(),
             sample: Arc::new(ArcSwap::from_pointee(Sample::of(&status.domain))),
+            bound_to: None,
             monitor_path: monitor_path.clone(),
         });
         let connect = connect(monitor_path, format!("domain {name}"));
@@ -165,7 +178,6 @@ impl Driver {
                 .lock
                 .map(|lock| Leases::new(lock.leases, lock.held.is_yes())),
             reboot: false,
-            bound_to: None,
         };
         let domain = match self.domains.by_uuid(uuid) {
             Ok(domain) => domain,

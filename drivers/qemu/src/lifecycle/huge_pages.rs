@@ -65,15 +65,8 @@ pub(crate) fn folders(host: &Host, config: &QemuConfig, id: i32, name: &str) -> 
     mounts(host, config).into_iter().map(own).collect()
 }
 
-/// Makes a run's folder in each of them, the host's default size of pages first. Blocks on the disk.
-///
-/// # Errors
-/// When a folder cannot be made.
-pub(super) fn provide(
-    host: &Host,
-    folders: &[PathBuf],
-    identity: Option<(u32, u32)>,
-) -> Result<Vec<HugePages>> {
+/// A run's folders, of those file systems that are mounted, one a size of pages; the host's default size first.
+pub(super) fn of_mounts(host: &Host, folders: &[PathBuf]) -> Vec<HugePages> {
     let mut found: Vec<HugePages> = Vec::new();
     for folder in folders {
         let Some(mount) = folder.ancestors().nth(3) else {
@@ -83,26 +76,41 @@ pub(super) fn provide(
             tracing::warn!(path = %mount.display(), "no file system of huge pages is mounted there");
             continue;
         };
-        if found.iter().any(|known| known.page_kib == page_kib) {
-            continue;
+        if found.iter().all(|known| known.page_kib != page_kib) {
+            found.push(HugePages {
+                page_kib,
+                folder: folder.clone(),
+            });
         }
+    }
+    let default = host.default_huge_page();
+    found.sort_by_key(|pages| (Some(pages.page_kib) != default, pages.page_kib));
+    found
+}
+
+/// Makes them. Blocks on the disk.
+///
+/// # Errors
+/// When a folder cannot be made.
+pub(super) fn provide(
+    host: &Host,
+    folders: &[PathBuf],
+    identity: Option<(u32, u32)>,
+) -> Result<Vec<HugePages>> {
+    let found = of_mounts(host, folders);
+    for HugePages { folder, .. } in &found {
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(|err| failed("remove the left-over folder", folder, err))?;
         }
         // Others look into the upper ones for theirs.
-        let parent = folder.parent().unwrap_or(mount);
-        daemon::durable::create_folder(parent, 0o755)
-            .map_err(|err| failed("create the folder", parent, err))?;
+        if let Some(parent) = folder.parent() {
+            daemon::durable::create_folder(parent, 0o755)
+                .map_err(|err| failed("create the folder", parent, err))?;
+        }
         daemon::durable::create_folder(folder, 0o700)
             .map_err(|err| failed("create the folder", folder, err))?;
         own(folder, identity)?;
-        found.push(HugePages {
-            page_kib,
-            folder: folder.clone(),
-        });
     }
-    let default = host.default_huge_page();
-    found.sort_by_key(|pages| (Some(pages.page_kib) != default, pages.page_kib));
     Ok(found)
 }
 

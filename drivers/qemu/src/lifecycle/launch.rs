@@ -2,7 +2,7 @@
 
 use super::log_file::LogFile;
 use crate::domain::Process;
-use crate::leases::launcher;
+use crate::launcher;
 use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use process_wrap::std::{CommandWrap, ProcessSession};
@@ -40,14 +40,14 @@ impl Program {
         self.start(log, None)
     }
 
-    /// The same, with leases that the process acquires before it becomes the program: it is told of them over the
-    /// connection, with [`Launch::tell`](crate::leases::launcher::Launch::tell).
+    /// The same, as a process that waits until it is told over the connection what to do before it becomes the program, with
+    /// [`Launch::tell`](crate::launcher::Launch::tell).
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn spawn_to_lease(self, log: &LogFile) -> Result<(Process, UnixStream)> {
+    pub(crate) fn spawn_waiting(self, log: &LogFile) -> Result<(Process, UnixStream)> {
         let failed = |err: std::io::Error| {
-            let text = format!("cannot prepare the process that acquires leases: {err}");
+            let text = format!("cannot prepare the process that becomes QEMU: {err}");
             Error::new(Code::InternalError, ErrorDomain::Qemu, text).caused_by(err)
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
@@ -63,8 +63,8 @@ impl Program {
         Ok((launcher.start(log, Some(theirs.into()))?, ours))
     }
 
-    /// Starts it; with a connection as its standard input it is the process that acquires leases.
-    fn start(self, log: &LogFile, leasing: Option<OwnedFd>) -> Result<Process> {
+    /// Starts it; with a connection as its standard input it is the process that waits.
+    fn start(self, log: &LogFile, waiting: Option<OwnedFd>) -> Result<Process> {
         let binary = self.binary.display().to_string();
         let failed = |err: std::io::Error| {
             Error::new(
@@ -83,7 +83,7 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(log.handle().map_err(failed)?)
             .stderr(log.handle().map_err(failed)?);
-        if let Some(connection) = leasing {
+        if let Some(connection) = waiting {
             command.arg0(launcher::NAME).stdin(connection);
         }
         if let Some((user, group)) = self.identity {
@@ -142,6 +142,28 @@ pub(super) fn run_to_end(element: &str, name: &str, command: Command, deadline: 
 /// [`Code::OperationTimeout`] when it does not end in time.
 pub(super) fn ask(element: &str, name: &str, command: Command, deadline: Duration) -> Result<String> {
     output(element, name, command, deadline).map(|output| words(&output))
+}
+
+/// Runs a program that ends by itself for what it says on its standard output. Blocks, inside the runtime.
+///
+/// # Errors
+/// As [`run_to_end`].
+pub(super) fn run_for_words(
+    element: &str,
+    name: &str,
+    command: Command,
+    deadline: Duration,
+) -> Result<String> {
+    let output = output(element, name, command, deadline)?;
+    if !output.status.success() {
+        let text = format!(
+            "{element}: {name} failed ({}): {}",
+            output.status,
+            words(&output).trim()
+        );
+        return Err(Error::new(Code::InternalError, ErrorDomain::Qemu, text));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn words(output: &Output) -> String {

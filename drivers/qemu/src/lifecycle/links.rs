@@ -2,8 +2,11 @@
 
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use futures_util::TryStreamExt;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
-use rtnetlink::{Handle, LinkUnspec};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressScope};
+use rtnetlink::packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::neighbour::{NeighbourFlags, NeighbourState};
+use rtnetlink::{Handle, LinkDelRequest, LinkUnspec};
+use std::net::IpAddr;
 
 /// The way to them.
 pub(super) struct Links {
@@ -22,6 +25,8 @@ pub(super) struct Link {
     pub address: Vec<u8>,
     /// Whether it is a macvtap.
     pub is_macvtap: bool,
+    /// Whether it is a bridge that looks at the tags of packets.
+    pub filters_vlans: bool,
 }
 
 impl Drop for Links {
@@ -76,6 +81,27 @@ impl Links {
         })
     }
 
+    /// The first address that a link has, one of IPv4 where there is any.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] where there is no such link.
+    pub(super) async fn address_of(&self, name: &str) -> Result<Option<String>> {
+        let index = self.find(name).await?.index;
+        let found = self.handle.address().get().set_link_index_filter(index).execute();
+        let found: Vec<_> = found.try_collect().await.map_err(|err| refused(name, err))?;
+        let mut addresses: Vec<IpAddr> = found
+            .iter()
+            .filter(|message| message.header.scope == AddressScope::Universe)
+            .flat_map(|message| &message.attributes)
+            .filter_map(|attribute| match attribute {
+                AddressAttribute::Address(address) => Some(*address),
+                _ => None,
+            })
+            .collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        Ok(addresses.first().map(ToString::to_string))
+    }
+
     /// Changes the link of that name.
     ///
     /// # Errors
@@ -92,6 +118,36 @@ impl Links {
     pub(super) async fn set_port(&self, name: &str, message: LinkMessage) -> Result<()> {
         let changed = self.handle.link().set_port(message).execute().await;
         changed.map_err(|err| refused(name, err))
+    }
+
+    /// Whether a bridge looks at the tags of packets.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] where there is no such link.
+    pub(super) async fn filters_vlans(&self, bridge: &str) -> Result<bool> {
+        Ok(self.find(bridge).await?.filters_vlans)
+    }
+
+    /// Takes a port of a bridge out of VLANs.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn leave_vlan(&self, name: &str, message: LinkMessage) -> Result<()> {
+        let request = LinkDelRequest::new_with_message(self.handle.clone(), message);
+        request.execute().await.map_err(|err| refused(name, err))
+    }
+
+    /// Tells a bridge which card is behind one of its ports.
+    ///
+    /// # Errors
+    /// [`Code::SystemError`] with the kernel's words.
+    pub(super) async fn tell_address(&self, name: &str, index: u32, address: &[u8]) -> Result<()> {
+        let told = self.handle.neighbours().add_bridge(index, address);
+        // Neither learned nor the host's own.
+        let told = told
+            .state(NeighbourState::Noarp)
+            .flags(NeighbourFlags::Controller);
+        told.execute().await.map_err(|err| refused(name, err))
     }
 
     /// Switches a link on.
@@ -131,6 +187,7 @@ impl Link {
             mtu: None,
             address: Vec::new(),
             is_macvtap: false,
+            filters_vlans: false,
         };
         for attribute in &message.attributes {
             match attribute {
@@ -138,6 +195,12 @@ impl Link {
                 LinkAttribute::Address(address) => link.address.clone_from(address),
                 LinkAttribute::LinkInfo(infos) => {
                     link.is_macvtap = infos.contains(&LinkInfo::Kind(InfoKind::MacVtap));
+                    link.filters_vlans = infos.iter().any(|info| match info {
+                        LinkInfo::Data(InfoData::Bridge(all)) => {
+                            all.contains(&InfoBridge::VlanFiltering(true))
+                        }
+                        _ => false,
+                    });
                 }
                 _ => {}
             }

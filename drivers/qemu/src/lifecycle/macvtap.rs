@@ -3,6 +3,7 @@
 //! Other than a tap, a macvtap stays when nobody holds its queues any more. Its name is in the status document before it
 //! is made, so whoever ends the run finds it; what is removed by that name must be a macvtap with the card's address.
 
+use super::bandwidth::Limited;
 use super::descriptors::Descriptors;
 use super::links::{Link, Links};
 use super::taps;
@@ -106,10 +107,14 @@ pub(super) fn make(
         };
         tokio::runtime::Handle::current().block_on(made.make(source, removed_with))?;
         let queues = taps::queues(interface);
-        let opened = devnode::open_macvtap(name, queues, interface.is_virtio(), scratch).map_err(|err| {
-            let text = format!("<interface>: cannot open the macvtap '{name}': {err}");
-            Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
-        })?;
+        let opened =
+            kernel::device::open_macvtap(name, queues, interface.is_virtio(), scratch).map_err(|err| {
+                let text = format!("<interface>: cannot open the macvtap '{name}': {err}");
+                Error::new(Code::SystemError, ErrorDomain::Qemu, text).caused_by(err)
+            })?;
+        if interface.bandwidth.is_some() {
+            Limited::of(interface, name, model.uuid.unwrap_or_default())?.set()?;
+        }
         taps::add(descriptors, interface, model.r#type, opened);
     }
     Ok(())

@@ -185,8 +185,10 @@ impl Owner {
     /// The source and the alias of the disk that QEMU names by its device or node.
     fn disk_of(&self, device: Option<&str>, node: Option<&str>) -> (String, String) {
         let state = self.domain.state();
-        let model = state.running().and_then(|live| live.document.parse());
-        let Ok(model) = model else {
+        let Ok(live) = state.running() else {
+            return (String::new(), String::new());
+        };
+        let Ok(model) = live.document.parse() else {
             return (String::new(), String::new());
         };
         let known = model.devices.disks.iter().find(|disk| {
@@ -200,7 +202,8 @@ impl Owner {
         let Some(disk) = known else {
             return (String::new(), device.unwrap_or_default().to_owned());
         };
-        let path = disk.source_path().unwrap_or_default().to_owned();
+        let path = disk.source_path().or_else(|| live.volume_path(&disk.target.dev));
+        let path = path.unwrap_or_default().to_owned();
         (path, disk.info.alias_name().unwrap_or_default().to_owned())
     }
 

@@ -8,12 +8,14 @@ use super::{huge_pages, tpm};
 use crate::command::{self, HugePages, Named, Provision, Requirement};
 use crate::config::QemuConfig;
 use crate::domain::{Document, Paused, RunState};
+use crate::ownership::{self, Owned};
 use crate::ports::{Port, Ports};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::Host;
 use model::domain::Domain as Model;
 use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
-use model::domain::devices::graphics::Listen;
+use model::domain::devices::graphics::{ChannelMode, Listen};
+use model::domain::devices::memballoon::BalloonModel;
 use model::domain::devices::{CharSource, Graphics};
 use qmp::Monitor;
 use std::fs;
@@ -22,6 +24,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use xml::YesNo;
 
 /// The number QEMU knows its monitor's socket by.
 const MONITOR_FD: i32 = 3;
@@ -89,7 +92,6 @@ pub(crate) fn before_start(
     mut opened: Descriptors,
     resources: &mut Resources,
 ) -> Result<Provided> {
-    super::limits::check(model)?;
     scripts::check(model)?;
     let huge_pages = if command::has_huge_pages(model) {
         huge_pages::provide(&ground.host, &ground.huge_pages, ground.identity)?
@@ -109,6 +111,7 @@ pub(crate) fn before_start(
             .map_err(|err| failed("create the folder", folder, err))?;
         own(folder, ground.identity)?;
     }
+    super::launch_security::write(model, &ground.domain_dir, ground.identity)?;
     channels(model, &ground.channel_dir);
     if let Some(wanted) = command::requirements(model).into_iter().find(|wanted| {
         wanted.is_needed() && !opened.has(&wanted.alias) && !is_provided_otherwise(model, wanted)
@@ -119,9 +122,13 @@ pub(crate) fn before_start(
         );
         return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
     }
-    graphics(model, ground, ports, config, resources)?;
+    graphics(model, &ground.domain_dir, ports, config, resources)?;
     vsock::open(model, &mut opened)?;
     nvram(model, ground)?;
+    let changing_hands = match ground.identity {
+        Some(_) if config.dynamic_ownership => Owned::of(model),
+        _ => Vec::new(),
+    };
     // Before there is a process: a daemon that dies from here on is followed by one that looks for it.
     let starting = status::Snapshot {
         run: RunState::Paused(Paused::StartingUp),
@@ -129,11 +136,22 @@ pub(crate) fn before_start(
         bound: false,
         monitor: &ground.monitor,
         helpers: &resources.helper_pids(),
+        volumes: &[],
+        owned: &changing_hands,
         leases: None,
         origin: &ground.origin.text,
         document: &model.to_xml(),
     };
     status::write(&ground.status, &starting.to_text())?;
+    if let Some(identity) = ground.identity {
+        resources.remembers_owners = config.remember_owner;
+        for owned in changing_hands {
+            // What does not go back is nobody's to remember: others may use it for longer.
+            let remember = config.remember_owner && owned.returns;
+            ownership::give(&owned.path, identity, remember)?;
+            resources.owned.push(owned);
+        }
+    }
     macvtap::make(model, &ground.domain_dir, &mut opened, &mut resources.macvtaps)?;
     scripts::up(model, &mut resources.down_scripts)?;
     let mut served = tpm::start(model, &ground.tpm, resources)?;
@@ -162,7 +180,7 @@ fn is_provided_otherwise(model: &Model, wanted: &Requirement) -> bool {
     match wanted.what {
         Provision::TpmEmulator | Provision::Passt | Provision::VhostVsock => true,
         // Its absence was told already.
-        Provision::FdGroup(_) => true,
+        Provision::FdGroup(_) | Provision::Secret(_) => true,
         Provision::Tap(_) => macvtap::is_one(model, &wanted.alias),
         _ => false,
     }
@@ -177,7 +195,7 @@ pub(super) fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
 }
 
 /// Names the sockets of channels whose document names none.
-fn channels(model: &mut Model, folder: &Path) {
+pub(super) fn channels(model: &mut Model, folder: &Path) {
     for channel in &mut model.devices.channels {
         let name = channel.name().unwrap_or("channel").to_owned();
         if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
@@ -225,7 +243,10 @@ impl GraphicsPorts {
                     take(vnc.port, &self.display);
                     take(vnc.websocket, &self.websocket);
                 }
-                Graphics::Spice(spice) => take(spice.port, &self.display),
+                Graphics::Spice(spice) => {
+                    take(spice.port, &self.display);
+                    take(spice.tls_port, &self.display);
+                }
                 _ => {}
             }
         }
@@ -257,9 +278,9 @@ fn ranges(config: &QemuConfig) -> (RangeInclusive<u16>, RangeInclusive<u16>) {
 }
 
 /// Chooses ports and addresses of graphics servers.
-fn graphics(
+pub(super) fn graphics(
     model: &mut Model,
-    ground: &Ground,
+    domain_dir: &Path,
     ports: &GraphicsPorts,
     config: &QemuConfig,
     resources: &mut Resources,
@@ -282,26 +303,11 @@ fn graphics(
                 match listen {
                     Listen::Address { address } if address.is_none() => *address = Some(default.to_owned()),
                     Listen::Socket { socket } if socket.is_none() => {
-                        *socket = Some(
-                            ground
-                                .domain_dir
-                                .join(format!("{kind}.sock"))
-                                .display()
-                                .to_string(),
-                        );
+                        *socket = Some(domain_dir.join(format!("{kind}.sock")).display().to_string());
                     }
-                    Listen::Network {
-                        address: None,
-                        network,
-                    } => {
-                        return Err(Error::new(
-                            Code::NoSupport,
-                            ErrorDomain::Qemu,
-                            format!(
-                                "<graphics>: listening on network '{}' needs the network daemon, which this daemon does not ask yet",
-                                network.as_deref().unwrap_or_default()
-                            ),
-                        ));
+                    Listen::Network { address: None, .. } => {
+                        let text = "<graphics>: <listen type='network'> names no network";
+                        return Err(Error::new(Code::XmlError, ErrorDomain::Domain, text));
                     }
                     _ => {}
                 }
@@ -310,7 +316,7 @@ fn graphics(
         let on_tcp = server
             .listens()
             .iter()
-            .any(|listen| matches!(listen, Listen::Address { .. }));
+            .any(|listen| matches!(listen, Listen::Address { .. } | Listen::Network { .. }));
         let mut choose = |wanted: &mut Option<i32>, from: &Arc<Ports>| -> Result<()> {
             let port = match wanted
                 .and_then(|port| u16::try_from(port).ok())
@@ -330,14 +336,31 @@ fn graphics(
                     choose(&mut vnc.websocket, &ports.websocket)?;
                 }
             }
-            Graphics::Spice(spice) if on_tcp => choose(&mut spice.port, &ports.display)?,
+            Graphics::Spice(spice) if on_tcp => {
+                choose(&mut spice.port, &ports.display)?;
+                let left_open = match spice.tls_port {
+                    None => spice.autoport == Some(YesNo::Yes),
+                    Some(port) => port == -1,
+                };
+                let wanted = spice.default_mode != Some(ChannelMode::Insecure);
+                if config.spice_tls && left_open && wanted {
+                    choose(&mut spice.tls_port, &ports.display)?;
+                }
+            }
             _ => {}
         }
         if let Some(listens) = server.listens_mut()
-            && let Some(Listen::Address {
-                address: Some(address),
-            }) = listens.first()
+            && let Some(
+                Listen::Address {
+                    address: Some(address),
+                }
+                | Listen::Network {
+                    address: Some(address),
+                    ..
+                },
+            ) = listens.first()
         {
+            // Old readers look for it there.
             let address = address.clone();
             match server {
                 Graphics::Vnc(vnc) => vnc.listen = Some(address),
@@ -462,7 +485,11 @@ pub(crate) async fn after_start(model: &Model, monitor: &Monitor, config: &QemuC
     }
     if let Some(current) = model.current_memory
         && current.0 < model.memory.size.0
-        && model.devices.memballoon.is_some()
+        && model
+            .devices
+            .memballoon
+            .as_ref()
+            .is_some_and(|balloon| balloon.model != BalloonModel::None)
     {
         monitor
             .balloon(current.bytes(), COMMAND_WAIT)

@@ -1,11 +1,16 @@
 //! What a run of a domain occupies on the host, and gives back when it ends, however it ends.
 
+use super::filters::Guards;
 use super::huge_pages;
 use super::macvtap::{self, Macvtap};
+use super::networks::Connections;
 use super::scripts::{self, DownScript};
+use super::traces::{self, Trace};
 use crate::Driver;
 use crate::config::QemuConfig;
 use crate::domain::Process;
+use crate::groups::GuestGroups;
+use crate::ownership::{self, Owned};
 use crate::ports::Port;
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -33,10 +38,22 @@ pub(crate) struct Resources {
     pub ports: Vec<Port>,
     /// Links of the host that do not go with QEMU by themselves.
     pub macvtaps: Vec<Macvtap>,
+    /// Ports of virtual networks.
+    pub connections: Connections,
+    /// What taps leave on the host.
+    pub traces: Vec<Trace>,
+    /// Filters of taps.
+    pub guards: Guards,
     /// Scripts to be run once the taps are gone.
     pub down_scripts: Vec<DownScript>,
     /// Processes beside QEMU, ended with it.
     pub helpers: Vec<Arc<Process>>,
+    /// Files that are its user's as long as it runs.
+    pub owned: Vec<Owned>,
+    /// Whether whose they were is noted at them.
+    pub remembers_owners: bool,
+    /// Its control groups; removed once all its processes have ended.
+    pub groups: Option<GuestGroups>,
     /// Whoever waits for the end of a start that fails.
     pub launched: Launched,
     /// Whether the guest runs and keeps all this beyond the life of this value.
@@ -55,7 +72,13 @@ impl Resources {
             files: vec![paths.pid_file(name), paths.status(name)],
             ports: Vec::new(),
             macvtaps: Vec::new(),
+            connections: Connections::default(),
+            traces: Vec::new(),
+            guards: Guards::default(),
             down_scripts: Vec::new(),
+            owned: Vec::new(),
+            remembers_owners: config.remember_owner,
+            groups: None,
             launched: Launched::default(),
             helpers: Vec::new(),
             settled: false,
@@ -86,23 +109,39 @@ impl Resources {
     /// Gives everything back. Blocks on the disk and the kernel, inside the runtime.
     pub(crate) fn release(mut self) {
         self.settled = false;
+        if let Some(groups) = self.groups.take() {
+            groups.remove();
+        }
     }
 }
 
-/// The processes that a start has made, for whoever has to wait until they are gone when it fails.
+/// The processes that a start has made, for whoever has to wait until they are gone when it fails, and the control groups
+/// that go after them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Launched(Arc<Mutex<Vec<Arc<Process>>>>);
+pub(crate) struct Launched(Arc<Mutex<LeftOvers>>);
+
+#[derive(Debug, Default)]
+struct LeftOvers {
+    processes: Vec<Arc<Process>>,
+    groups: Option<GuestGroups>,
+}
 
 impl Launched {
     /// Takes one in.
     pub(crate) fn add(&self, process: Arc<Process>) {
-        self.0.lock().push(process);
+        self.0.lock().processes.push(process);
     }
 
-    /// Ends all of them and waits for their end.
-    pub(crate) async fn end(&self) {
-        let all = std::mem::take(&mut *self.0.lock());
-        end_all(all).await;
+    /// Takes in the guest's control groups.
+    pub(crate) fn set_groups(&self, groups: Option<GuestGroups>) {
+        self.0.lock().groups = groups;
+    }
+
+    /// Ends all of them and waits for their end; gives the groups that are empty now.
+    pub(crate) async fn end(&self) -> Option<GuestGroups> {
+        let LeftOvers { processes, groups } = std::mem::take(&mut *self.0.lock());
+        end_all(processes).await;
+        groups
     }
 }
 
@@ -127,7 +166,15 @@ impl Drop for Resources {
             told_of(helper, helper.signal(Signal::TERM));
         }
         macvtap::remove_all(&self.macvtaps);
+        self.guards.give_back();
+        traces::remove_all(&self.traces);
+        self.connections.give_back();
         scripts::down(&self.down_scripts);
+        for owned in self.owned.iter().filter(|owned| owned.returns) {
+            if let Err(err) = ownership::take_back(&owned.path, self.remembers_owners) {
+                tracing::warn!(%err, "a file of a guest does not go back to its owner");
+            }
+        }
         for file in &self.files {
             told(file, fs::remove_file(file));
         }

@@ -1,27 +1,31 @@
 //! A start: from a definition to a running QEMU, or back to nothing.
 //!
 //! ```text
-//!  definition ─ prepare::start ─► live document ─ images::open_chains ─► with what its disks are based on
+//!  definition ─ prepare::start ─► live document ─ volumes ─ images::open_chains ─► with what its disks are based on
 //!     ─ provide ─► files, sockets, ports ─ command::build ─► arguments
 //!     status document without pid ─► QEMU ─► status with pid ─► monitor answers ─► settled ─► cont
 //! ```
 //! Until the guest is settled every step is undone by dropping [`Resources`] and killing the process; a daemon that dies
 //! meanwhile leaves a status document that tells the next one to do the same.
 
+use super::filters::Guards;
 use super::launch::Program;
 use super::log_file::{self, LogFile};
 use super::logd::Logd;
+use super::secrets::Secrets;
+use super::volumes::Volumes;
 use super::{
-    COMMAND_WAIT, Launched, Resources, fd_groups, huge_pages, monitor_error, processor, provide, status,
-    taps, tpm,
+    COMMAND_WAIT, Launched, Resources, fd_groups, huge_pages, launch_security, listens, monitor_error,
+    placement, processor, provide, status, taps, tpm,
 };
-use crate::command::{self, CommandContext};
+use crate::command::{self, CommandContext, Found};
 use crate::domain::{
     Actions, Document, Ending, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
 };
 use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
+use crate::groups;
 use crate::images::{self, Dropped};
-use crate::leases::launcher::Launch;
+use crate::launcher::{Launch, Leasing, Policy};
 use crate::paths::monitor_socket;
 use crate::prepare;
 use arc_swap::ArcSwap;
@@ -68,9 +72,15 @@ impl Owner {
             Ok(brought_up) => brought_up,
             Err(err) => {
                 // The next start needs what they hold.
-                launched.end().await;
+                let groups = launched.end().await;
                 let state = tpm::state_to_forget(&self.driver, &self.domain, &origin);
-                if let Err(err) = self.driver.blocking(move || tpm::forget_all(state)).await {
+                let clearing = self.driver.blocking(move || {
+                    if let Some(groups) = groups {
+                        groups.remove();
+                    }
+                    tpm::forget_all(state)
+                });
+                if let Err(err) = clearing.await {
                     tracing::warn!(%err, "left-overs of a start were not removed");
                 }
                 return Err(err);
@@ -101,7 +111,8 @@ impl Owner {
         let state = self.domain.state();
         let live = state.running()?;
         let monitor = live.monitor()?;
-        crate::definition::bind_all(model, live).await?;
+        crate::definition::plug_at_start(model, live).await?;
+        super::confine::settle_threads(model, live).await?;
         provide::after_start(model, monitor, &self.driver.config()).await?;
         if paused {
             self.publish(|state| state.run = RunState::Paused(Paused::User));
@@ -147,6 +158,7 @@ impl Owner {
         let id = driver.domains.next_id();
         model.id = Some(id);
         prepare::start(&mut model, &caps, &driver.facts())?;
+        let (volumes, mut without) = Volumes::resolve(driver, &mut model).await?;
         let (model, catalogue) = processor::choose(driver, model, &caps).await?;
         let looking = driver.images.run(images::WAIT, move |reading| {
             let mut model = model;
@@ -154,20 +166,32 @@ impl Owner {
             Ok((model, dropped))
         });
         let (mut model, dropped) = looking.await?;
-        for Dropped { path, alias } in dropped {
+        without.extend(dropped);
+        for Dropped { path, alias } in without {
             self.tell(Event::DiskDropped { path, alias });
         }
         prepare::number(&mut model);
+        groups::check(&model, &driver.groups)?;
+        groups::check_nodes(&model, &driver.host)?;
+        launch_security::check(&mut model, &caps)?;
+        let advised = model.clone();
+        let advice = driver.blocking(move || placement::advise(&advised)).await?;
         let leases = driver.leases_for(&model, !options.paused)?;
+        let config = driver.config();
+        let encryption = config.encryption();
+        encryption.settle(&mut model);
+        let mut secrets = Secrets::of(driver, &model, &encryption).await?;
         let logd = Logd::for_start(driver, &name, self.domain.uuid).await?;
-        let mut descriptors = taps::open(&mut model).await?;
+        let mut resources = Resources::of_run(driver, &config, id, &name);
+        resources.launched = launched.clone();
+        resources.connections.join(driver, &mut model).await?;
+        listens::find(driver, &mut model).await?;
+        resources.guards = Guards::of_start(driver);
+        let mut descriptors = taps::open(driver, &mut model, &mut resources).await?;
         fd_groups::open(&model, &self.domain.fd_groups, &mut descriptors)?;
         if let Some(logd) = &logd {
             logd.outputs(&model, &mut descriptors).await?;
         }
-        let config = driver.config();
-        let mut resources = Resources::of_run(driver, &config, id, &name);
-        resources.launched = launched.clone();
         let domain_dir = driver.paths.domain_dir(id, &name);
         let monitor_path = monitor_socket(&domain_dir);
         let channel_dir = driver.paths.channel_dir(id, &name);
@@ -193,12 +217,14 @@ impl Owner {
                 log: driver.paths.tpm_log(&name),
                 identity: driver.tpm_identity(&config)?,
                 qemu: driver.identity,
+                passphrases: secrets.take_passphrases(),
             },
         };
         let ports = driver.ports.clone();
         let settings = Arc::clone(&config);
-        let (provided, resources, mut model) = driver
+        let (provided, sealed, mut resources, mut model, render_node) = driver
             .blocking(move || {
+                let render_node = ground.host.render_node();
                 let provided = provide::before_start(
                     &mut model,
                     &ground,
@@ -207,7 +233,8 @@ impl Owner {
                     descriptors,
                     &mut resources,
                 )?;
-                Ok((provided, resources, model))
+                let sealed = secrets.seal(&ground.domain_dir, ground.identity)?;
+                Ok((provided, sealed, resources, model, render_node))
             })
             .await?;
 
@@ -215,20 +242,26 @@ impl Owner {
             id,
             domain_dir: domain_dir.clone(),
             channel_dir,
-            monitor_fd: provided.monitor_fd,
+            monitor_fd: Some(provided.monitor_fd),
             sandbox: config.seccomp_sandbox,
             log_timestamp: config.log_timestamp,
             dump_guest_core: config.dump_guest_core,
             vnc_password: config.vnc_password.is_some(),
             spice_password: config.spice_password.is_some(),
-            spice_tls_dir: None,
-            master_key: None,
+            encryption,
+            master_key: sealed.master_key,
             provided: provided.served,
-            secrets: Vec::new(),
+            secrets: sealed.secrets,
             memory_dir,
             huge_pages: provided.huge_pages,
             descriptors: provided.named,
+            found: Found {
+                render_node,
+                numa_nodes: advice.clone(),
+                ..Found::default()
+            },
         };
+        not_built(&model)?;
         let line = command::build(&model, &caps, &context)?;
         let mut environment = command::environment(&domain_dir);
         environment.extend(line.environment);
@@ -241,42 +274,52 @@ impl Owner {
             descriptors: provided.descriptors,
             identity: driver.identity,
         };
-        let launch = leases.as_ref().map(|leases| Launch {
-            socket: driver.lockd_socket(),
-            uuid: self.domain.uuid.into_bytes(),
-            name: name.to_string(),
-            id: u32::try_from(id).unwrap_or_default(),
-            leases: if leases.held() {
-                leases.list.clone()
-            } else {
-                Vec::new()
-            },
+        let placed = placement::placed(&model, advice.as_ref(), &driver.host);
+        let named = groups::nodes::paths(&program.arguments);
+        let launch = Launch {
+            leasing: leases.as_ref().map(|leases| Leasing {
+                socket: driver.lockd_socket(),
+                uuid: self.domain.uuid.into_bytes(),
+                name: name.to_string(),
+                id: u32::try_from(id).unwrap_or_default(),
+                leases: if leases.held() {
+                    leases.list.clone()
+                } else {
+                    Vec::new()
+                },
+            }),
+            memory: groups::memory_policy(&placed, &driver.groups)
+                .map(|(policy, nodes)| (Policy(policy), nodes)),
+            devices: self.own_devices(&config, &domain_dir, &named),
             identity: driver.identity,
-        });
-        let leasing = launch.is_some();
+        };
         let (process, connection, log) = driver
             .blocking(move || {
-                let (process, connection) = if leasing {
-                    let (process, connection) = program.spawn_to_lease(&log)?;
-                    (process, Some(connection))
-                } else {
-                    (program.spawn(&log)?, None)
-                };
+                let (process, connection) = program.spawn_waiting(&log)?;
                 Ok((Arc::new(process), connection, log))
             })
             .await?;
         launched.add(Arc::clone(&process));
         // From here on a failure has to end the process too.
         let unfinished = KillOnDrop(Some(Arc::clone(&process)));
-        if let (Some(launch), Some(connection)) = (launch, connection) {
-            launch.tell(connection).await?;
+        let groups = self.confine(&placed, id, &process, named, launched).await?;
+        resources.groups.clone_from(&groups);
+        if let Some(partition) = groups
+            .as_ref()
+            .and(driver.groups.partition(&model))
+            .map(str::to_owned)
+        {
+            model.resource.get_or_insert_default().partition = Some(partition);
         }
+        launch.tell(connection).await?;
         let starting = status::Snapshot {
             run: RunState::Paused(Paused::StartingUp),
             pid: Some(process.pid()),
             bound: options.bound_to.is_some(),
             monitor: &monitor_path,
             helpers: &resources.helper_pids(),
+            volumes: &[],
+            owned: &resources.owned,
             leases: leases.as_ref(),
             origin: &origin.text,
             document: &model.to_xml(),
@@ -317,18 +360,21 @@ impl Owner {
         if let Some(catalogue) = &catalogue {
             processor::learn(&mut model, &monitor, catalogue).await?;
         }
-        let document = Document::of(&model);
+        let document = volumes.document(&model);
         let live = Arc::new(Live {
             id,
             document,
             origin,
             process: Arc::clone(&process),
+            groups,
             monitor_slot: Arc::new(SetOnce::new_with(Some(monitor))),
             monitor_path,
             agent: provide::agent_path(&model).map(crate::agent::Channel::new),
             actions: Actions::of(&model),
             names: Arc::new(Names::of(&model)),
+            volumes: volumes.paths(),
             sample: Arc::new(ArcSwap::from_pointee(Sample::of(&model))),
+            bound_to: options.bound_to,
         });
         unfinished.keep();
         let guest = Guest {
@@ -337,9 +383,8 @@ impl Owner {
             resources,
             leases,
             reboot: false,
-            bound_to: options.bound_to,
         };
-        Ok((guest, model))
+        Ok((guest, placement::placed(&model, advice.as_ref(), &driver.host)))
     }
 
     /// A saved image stands before a fresh start.
@@ -380,9 +425,18 @@ impl Owner {
         let helpers = guest
             .map(|guest| guest.resources.helper_pids())
             .unwrap_or_default();
+        let owned = guest.map_or(&[][..], |guest| &guest.resources.owned);
         let leases = guest.and_then(|guest| guest.leases.as_ref());
-        let bound = guest.is_some_and(|guest| guest.bound_to.is_some());
-        let text = status::of(live, state.run, &live.monitor_path, &helpers, leases, bound);
+        let bound = live.bound_to.is_some();
+        let text = status::of(
+            live,
+            state.run,
+            &live.monitor_path,
+            &helpers,
+            owned,
+            leases,
+            bound,
+        );
         let path = self.driver.paths.status(&state.name);
         if let Err(err) = self.driver.blocking(move || status::write(&path, &text)).await {
             tracing::error!(domain = %state.name, %err, "a guest's status was not written");
@@ -425,5 +479,25 @@ impl Drop for KillOnDrop {
         }
         // Nobody else is left to reap it.
         tokio::spawn(async move { process.ended().await });
+    }
+}
+
+/// What QEMU has arguments for and the host's side is missing of.
+fn not_built(model: &Model) -> Result<()> {
+    let given = [(
+        "perf",
+        model
+            .perf
+            .iter()
+            .flat_map(|perf| &perf.events)
+            .any(|event| event.enabled.is_yes()),
+    )];
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Error::new(
+            Code::ConfigUnsupported,
+            ErrorDomain::Qemu,
+            format!("<{name}>: guests with it are not started yet"),
+        )),
+        None => Ok(()),
     }
 }

@@ -3,7 +3,9 @@
 //! ```xml
 //! <domstatus state='running' reason='booted' pid='4711'>
 //!   <monitor path='…/domain-3-web/monitor.sock' type='unix'/>
+//!   <volume target='vda' path='/…/disk'/>
 //!   <helper pid='4712' name='swtpm'/>
+//!   <owned path='/…/disk' returns='yes'/>
 //!   <lock manager='lockd' held='yes'><lease name='/…/disk'/></lock>
 //!   <origin>…the definition it was started from…</origin>
 //!   <domain type='qemu' id='3'>…</domain>
@@ -12,8 +14,10 @@
 //! It is written before QEMU is started, without a pid: whoever finds it so knows that a start was not finished. It lies
 //! where a boot wipes it, so it is replaced whole but not forced to the disk.
 
+use super::volumes::VolumePath;
 use crate::domain::{Live, RunState};
 use crate::leases::{Lease, Leases};
+use crate::ownership::Owned;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use std::io::Write;
 use std::path::Path;
@@ -41,6 +45,12 @@ pub(crate) struct Status {
     /// Processes beside QEMU.
     #[xml(children = "helper")]
     pub helpers: Vec<Helper>,
+    /// Where disks lie that are volumes of pools.
+    #[xml(children = "volume")]
+    pub volumes: Vec<VolumePath>,
+    /// Files that are its user's as long as it runs.
+    #[xml(children = "owned")]
+    pub owned: Vec<OwnedFile>,
     /// What it leases.
     #[xml(child)]
     pub lock: Option<Lock>,
@@ -71,6 +81,35 @@ pub(crate) struct Helper {
     /// Its number.
     #[xml(attr)]
     pub pid: u32,
+}
+
+/// A file that has changed hands.
+#[derive(Debug, Clone, PartialEq, Element)]
+#[xml(element = "owned")]
+pub(crate) struct OwnedFile {
+    /// Where it is.
+    #[xml(attr)]
+    pub path: String,
+    /// Whether it goes back.
+    #[xml(attr)]
+    pub returns: YesNo,
+}
+
+impl OwnedFile {
+    fn of(owned: &Owned) -> Self {
+        Self {
+            path: owned.path.display().to_string(),
+            returns: owned.returns.into(),
+        }
+    }
+
+    /// The file.
+    pub(crate) fn owned(&self) -> Owned {
+        Owned {
+            path: self.path.as_str().into(),
+            returns: self.returns.is_yes(),
+        }
+    }
 }
 
 /// What a guest leases.
@@ -120,6 +159,10 @@ pub(crate) struct Snapshot<'a> {
     pub monitor: &'a Path,
     /// Processes beside QEMU.
     pub helpers: &'a [i32],
+    /// Where disks lie that are volumes of pools.
+    pub volumes: &'a [VolumePath],
+    /// Files that are its user's as long as it runs.
+    pub owned: &'a [Owned],
     /// What it leases.
     pub leases: Option<&'a Leases>,
     /// The document it was started from.
@@ -145,8 +188,14 @@ impl Snapshot<'_> {
             path,
             kind: "unix".to_owned(),
         }));
+        for volume in self.volumes {
+            text.push_str(&xml::to_string(volume));
+        }
         for pid in self.helpers {
             text.push_str(&format!("<helper pid='{pid}'/>\n"));
+        }
+        for owned in self.owned {
+            text.push_str(&xml::to_string(&OwnedFile::of(owned)));
         }
         if let Some(leases) = self.leases {
             text.push_str(&xml::to_string(&Lock::of(leases)));
@@ -192,6 +241,7 @@ pub(crate) fn of(
     run: RunState,
     monitor: &Path,
     helpers: &[i32],
+    owned: &[Owned],
     leases: Option<&Leases>,
     bound: bool,
 ) -> String {
@@ -201,6 +251,8 @@ pub(crate) fn of(
         bound,
         monitor,
         helpers,
+        volumes: &live.volumes,
+        owned,
         leases,
         origin: &live.origin.text,
         document: &live.document.text,

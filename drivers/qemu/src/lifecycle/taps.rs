@@ -3,46 +3,71 @@
 //!
 //! A tap made here goes with QEMU, which holds its queues; one that was there before (`managed='no'`) stays as it is.
 
-use super::addresses;
+use super::bandwidth::Limited;
 use super::descriptors::Descriptors;
 use super::links::Links;
-use super::macvtap;
+use super::traces::Trace;
+use super::{Resources, addresses, bridge_port, macvtap, switch};
+use crate::Driver;
 use crate::command::Role;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::devices::Interface;
 use model::domain::devices::interface::{InterfaceDriverName, InterfaceKind};
 use model::domain::{Domain as Model, DomainType};
-use rtnetlink::{LinkBridgePort, LinkUnspec};
+use rtnetlink::LinkUnspec;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use uuid::Uuid;
 use xml::YesNo;
 
 /// Names that daemons of libvirt's kind give out; one in a document is of an earlier run.
 const PATTERN: &str = "vnet%d";
 
-/// Makes the taps of a live document and notes their names in it.
+/// Makes the taps of a live document and notes their names in it; those that were handed over are there.
 ///
 /// # Errors
 /// [`Code::NoSupport`] for options that are not built in, [`Code::SystemError`] for what the kernel refuses. Nothing is
 /// left behind.
-pub(super) async fn open(model: &mut Model) -> Result<Descriptors> {
+pub(super) async fn open(
+    driver: &Driver,
+    model: &mut Model,
+    resources: &mut Resources,
+) -> Result<Descriptors> {
+    let owner = (model.name.clone(), model.uuid.unwrap_or_default());
     let mut descriptors = Descriptors::default();
     let mut links = None;
     for interface in &mut model.devices.interfaces {
+        if let Some(tap) = resources.connections.handed_over.take(interface) {
+            add(&mut descriptors, interface, model.r#type, tap.queues);
+            continue;
+        }
         let bridge = match &interface.kind {
             InterfaceKind::Bridge { source } => {
                 let bridge = source.as_ref().and_then(|source| source.bridge.clone());
                 Some(bridge.ok_or_else(|| wrong("<interface type='bridge'>: <source> names no bridge"))?)
             }
+            InterfaceKind::Network { source } => {
+                let bridge = source.bridge.clone();
+                Some(bridge.ok_or_else(|| wrong("<interface type='network'>: its network has no bridge"))?)
+            }
             InterfaceKind::Ethernet { .. } | InterfaceKind::Direct { .. } => None,
-            _ => continue,
+            _ => {
+                switch::check(interface)?;
+                if interface.bandwidth.is_some() {
+                    Limited::of(interface, "", owner.1)?;
+                }
+                continue;
+            }
         };
-        refuse_options(interface)?;
+        switch::check(interface)?;
         let links = match &links {
             Some(links) => links,
             None => links.insert(Links::new()?),
         };
         if let InterfaceKind::Direct { .. } = &interface.kind {
+            super::refuse_asked([("filterref", interface.filter_ref.is_some())], |what| {
+                format!("<interface type='direct'>: <{what}> is not supported: a macvtap is on no bridge")
+            })?;
             macvtap::name(interface, links).await?;
             continue;
         }
@@ -50,8 +75,19 @@ pub(super) async fn open(model: &mut Model) -> Result<Descriptors> {
             is_there(links, interface).await?;
         }
         let tap = make(interface)?;
+        let guards = &mut resources.guards;
+        guards.guard(interface, &tap.name, (&owner.0, owner.1)).await?;
+        resources.traces.extend(Trace::of_interface(interface, &tap.name));
         if is_managed(interface) {
-            set_up(links, interface, &tap.name, bridge.as_deref()).await?;
+            let place = Place {
+                name: &tap.name,
+                bridge: bridge.as_deref(),
+                owner: owner.1,
+            };
+            set_up(driver, links, interface, &place).await?;
+        }
+        if interface.bandwidth.is_some() {
+            driver.limit(Limited::of(interface, &tap.name, owner.1)?).await?;
         }
         if let Some(frames) = coalesced(interface) {
             set_coalesced(&tap.name, frames)?;
@@ -81,19 +117,6 @@ fn wrong(text: impl Into<String>) -> Error {
     Error::new(Code::XmlError, ErrorDomain::Domain, text)
 }
 
-/// What would be ignored is refused.
-fn refuse_options(interface: &Interface) -> Result<()> {
-    let asked = [
-        ("vlan", interface.vlan.is_some()),
-        ("virtualport", interface.virtual_port.is_some()),
-        ("bandwidth", interface.bandwidth.is_some()),
-        ("filterref", interface.filter_ref.is_some()),
-    ];
-    super::refuse_asked(asked, |what| {
-        format!("<interface>: <{what}> is not supported for taps yet")
-    })
-}
-
 /// Whether the tap is made and set up here.
 fn is_managed(interface: &Interface) -> bool {
     let managed = interface.target.as_ref().and_then(|target| target.managed);
@@ -119,7 +142,7 @@ fn coalesced(interface: &Interface) -> Option<u32> {
 }
 
 fn set_coalesced(name: &str, frames: u32) -> Result<()> {
-    devnode::set_coalesced_frames(name, frames)
+    kernel::device::set_coalesced_frames(name, frames)
         .map(|_| ())
         .map_err(|err| {
             let text = format!("<interface><coalesce>: network device '{name}': {err}");
@@ -127,7 +150,7 @@ fn set_coalesced(name: &str, frames: u32) -> Result<()> {
         })
 }
 
-fn make(interface: &Interface) -> Result<devnode::Tap> {
+fn make(interface: &Interface) -> Result<kernel::device::Tap> {
     let name = match interface.target_dev() {
         Some(name) if !is_managed(interface) || !name.starts_with("vnet") => name,
         _ => PATTERN,
@@ -138,8 +161,8 @@ fn make(interface: &Interface) -> Result<devnode::Tap> {
         .and_then(|backend| backend.tap.as_deref());
     let (queues, virtio) = (queues(interface), interface.is_virtio());
     let tap = match own {
-        Some(path) => devnode::Tap::open_at(Path::new(path), name, queues, virtio),
-        None => devnode::Tap::open(name, queues, virtio),
+        Some(path) => kernel::device::Tap::open_at(Path::new(path), name, queues, virtio),
+        None => kernel::device::Tap::open(name, queues, virtio),
     };
     tap.map_err(|err| {
         let text = format!("<interface>: cannot make the tap '{name}': {err}");
@@ -174,16 +197,27 @@ fn vhost(interface: &Interface, accelerated: bool, queues: usize) -> Vec<OwnedFd
     opened.unwrap_or_default()
 }
 
+/// Where a tap belongs.
+struct Place<'a> {
+    /// What it is called.
+    name: &'a str,
+    /// The bridge that it is a port of.
+    bridge: Option<&'a str>,
+    /// Its guest.
+    owner: Uuid,
+}
+
 /// Joins a tap to its bridge and switches it on.
-async fn set_up(links: &Links, interface: &Interface, name: &str, bridge: Option<&str>) -> Result<()> {
-    let bridge = match bridge {
-        Some(bridge) => Some(links.find(bridge).await?),
+async fn set_up(driver: &Driver, links: &Links, interface: &Interface, place: &Place<'_>) -> Result<()> {
+    let name = place.name;
+    let bridge = match place.bridge {
+        Some(bridge) => Some((bridge, links.find(bridge).await?)),
         None => None,
     };
     let index = links.find(name).await?.index;
     let mut link = LinkUnspec::new_with_index(index).up();
     let own_mtu = interface.mtu.as_ref().map(|mtu| mtu.size);
-    if let Some(mtu) = own_mtu.or(bridge.as_ref().and_then(|bridge| bridge.mtu)) {
+    if let Some(mtu) = own_mtu.or(bridge.as_ref().and_then(|(_, bridge)| bridge.mtu)) {
         link = link.mtu(mtu);
     }
     if let Some(mac) = interface.mac_address() {
@@ -194,14 +228,22 @@ async fn set_up(links: &Links, interface: &Interface, name: &str, bridge: Option
         }
         link = link.address(octets);
     }
-    if let Some(bridge) = bridge {
-        link = link.controller(bridge.index);
-    }
-    links.set(name, link.build()).await?;
-    let isolated = interface.port.as_ref().and_then(|port| port.isolated) == Some(YesNo::Yes);
-    if isolated {
-        let port = LinkBridgePort::new(index).isolated(true).build();
-        links.set_port(name, port).await?;
+    match &bridge {
+        Some((bridge, _)) if switch::is_open_vswitch(interface) => {
+            let (card, tap, owner) = (interface.clone(), name.to_owned(), place.owner);
+            let bridge = (*bridge).to_owned();
+            let joined = driver.blocking(move || switch::join(&card, &tap, &bridge, owner));
+            joined.await?;
+            links.set(name, link.build()).await?;
+        }
+        // A port that has tags or must not see others is that before it is on.
+        Some((bridge, there)) => {
+            let port = LinkUnspec::new_with_index(index).controller(there.index);
+            links.set(name, port.build()).await?;
+            bridge_port::set(links, interface, name, index, bridge).await?;
+            links.set(name, link.build()).await?;
+        }
+        None => links.set(name, link.build()).await?,
     }
     if let InterfaceKind::Ethernet { source: Some(source) } = &interface.kind {
         addresses::set(links, name, index, source).await?;

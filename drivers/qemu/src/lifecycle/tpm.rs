@@ -6,6 +6,7 @@ use super::Resources;
 use super::launch::Program;
 use super::log_file::LogFile;
 use super::provide::{failed, own};
+use super::secrets::Passphrases;
 use crate::Driver;
 use crate::capabilities::tools;
 use crate::command;
@@ -14,10 +15,14 @@ use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use model::domain::devices::Tpm;
 use model::domain::devices::tpm::{TpmBackendKind, TpmEmulator, TpmStateKind, TpmVersion};
+use rustix::fs::MemfdFlags;
 use std::fs;
+use std::io::{Seek, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use xdr::SecretBytes;
 use xml::YesNo;
 
 /// The number swtpm knows its listening socket by.
@@ -25,6 +30,12 @@ const CONTROL_FD: i32 = 3;
 
 /// The number it knows its log by.
 const LOG_FD: i32 = 4;
+
+/// The number it knows the passphrase of its state by.
+const PASSPHRASE_FD: i32 = 5;
+
+/// How the state is encrypted.
+const CIPHER: &str = "aes-256-cbc";
 
 /// Where one run's TPM works.
 #[derive(Debug)]
@@ -39,6 +50,8 @@ pub(crate) struct Ground {
     pub identity: Option<(u32, u32)>,
     /// The user and group QEMU runs as, where not the daemon's own.
     pub qemu: Option<(u32, u32)>,
+    /// What TPMs are encrypted with.
+    pub passphrases: Passphrases,
 }
 
 /// Where a TPM keeps its state.
@@ -176,7 +189,8 @@ pub(super) fn start(model: &Model, ground: &Ground, resources: &mut Resources) -
         let version = tpm.backend.version.unwrap_or(TpmVersion::V2_0);
         let swtpm = program("swtpm")?;
         let store = Store::of(emulator, &ground.state, version)?;
-        setup::run(model, ground, &store, emulator, version)?;
+        let passphrase = ground.passphrases.get(alias);
+        setup::run(model, ground, &store, (emulator, passphrase), version)?;
         let socket = command::swtpm_socket(&ground.domain_dir, alias);
         let listener = UnixListener::bind(&socket).map_err(|err| failed("bind", &socket, err))?;
         own(&socket, ground.qemu)?;
@@ -192,14 +206,21 @@ pub(super) fn start(model: &Model, ground: &Ground, resources: &mut Resources) -
         if version != TpmVersion::V1_2 {
             arguments.push("--tpm2".to_owned());
         }
+        let mut descriptors = vec![(listener.into(), CONTROL_FD)];
+        if let Some(passphrase) = passphrase {
+            arguments.push("--key".to_owned());
+            arguments.push(format!("pwdfd={PASSPHRASE_FD},mode={CIPHER}"));
+            descriptors.push((readable(passphrase)?, PASSPHRASE_FD));
+        }
         let environment = command::environment(&ground.domain_dir);
         let log = LogFile::open(&ground.log, &environment, &swtpm, &arguments)?;
         let words = log.handle().map_err(|err| failed("write", &ground.log, err))?;
+        descriptors.push((words.into(), LOG_FD));
         let process = Program {
             binary: swtpm,
             arguments,
             environment,
-            descriptors: vec![(listener.into(), CONTROL_FD), (words.into(), LOG_FD)],
+            descriptors,
             identity: ground.identity,
         }
         .spawn(&log)?;
@@ -210,6 +231,18 @@ pub(super) fn start(model: &Model, ground: &Ground, resources: &mut Resources) -
         started.push(alias.to_owned());
     }
     Ok(started)
+}
+
+/// A descriptor that a passphrase can be read from, in memory of its own.
+pub(super) fn readable(passphrase: &SecretBytes) -> Result<OwnedFd> {
+    let made = rustix::fs::memfd_create("passphrase", MemfdFlags::CLOEXEC).map_err(std::io::Error::from);
+    let written = made.and_then(|memory| {
+        let mut file = fs::File::from(memory);
+        file.write_all(passphrase.expose())?;
+        file.rewind()?;
+        Ok(file.into())
+    });
+    written.map_err(|err| failed("hand over", Path::new("the TPM's passphrase"), err))
 }
 
 pub(super) fn program(name: &str) -> Result<PathBuf> {

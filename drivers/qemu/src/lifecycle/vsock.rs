@@ -2,8 +2,8 @@
 
 use super::descriptors::Descriptors;
 use crate::command::Role;
-use devnode::Vsock;
 use error::{Code, Domain as ErrorDomain, Error, Result};
+use kernel::device::Vsock;
 use model::domain::Domain as Model;
 use xml::YesNo;
 

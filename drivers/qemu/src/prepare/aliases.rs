@@ -4,6 +4,7 @@ use model::domain::Domain;
 use model::domain::devices::chardev::ConsoleTargetType;
 use model::domain::devices::controller::{ControllerKind, PciModel, ScsiModel};
 use model::domain::devices::disk::DiskBus;
+use model::domain::devices::interface::InterfaceKind;
 use model::domain::devices::memory::MemoryModel;
 use model::domain::devices::{Address, Console, Controller, Devices, Disk};
 
@@ -28,11 +29,11 @@ pub fn assign(domain: &mut Domain) {
         )*};
     }
     numbered!(
-        filesystems "fs", interfaces "net", smartcards "smartcard", serials "serial", parallels "parallel",
-        channels "channel", inputs "input", tpms "tpm", sounds "sound", videos "video", hostdevs "hostdev",
-        redirdevs "redir", hubs "hub", watchdogs "watchdog", rngs "rng", panics "panic", shmems "shmem",
+        filesystems "fs", smartcards "smartcard", serials "serial", parallels "parallel",
+        channels "channel", inputs "input", tpms "tpm", sounds "sound", videos "video", redirdevs "redir", hubs "hub", watchdogs "watchdog", rngs "rng", panics "panic", shmems "shmem",
         cryptos "crypto",
     );
+    passed_through(devices);
     // The first console is the first serial port by another name.
     let serial = devices
         .serials
@@ -47,20 +48,7 @@ pub fn assign(domain: &mut Domain) {
         };
         set(&mut console.info, name);
     }
-    let mut modules = [0_u32; 4];
-    for module in &mut devices.memories {
-        let (kind, prefix) = match module.model {
-            MemoryModel::Dimm => (0, "dimm"),
-            MemoryModel::Nvdimm => (1, "nvdimm"),
-            MemoryModel::VirtioPmem => (2, "virtiopmem"),
-            _ => (3, "virtiomem"),
-        };
-        let Some(next) = modules.get_mut(kind) else {
-            continue;
-        };
-        set(&mut module.info, format!("{prefix}{next}"));
-        *next += 1;
-    }
+    modules(devices);
     if let Some(balloon) = devices.memballoon.as_mut() {
         set(&mut balloon.info, "balloon0");
     }
@@ -75,6 +63,50 @@ pub fn assign(domain: &mut Domain) {
     }
     if let Some(pstore) = devices.pstore.as_mut() {
         set(&mut pstore.info, "pstore0");
+    }
+}
+
+/// Cards, and what is passed through: cards that are have the first numbers of the other list.
+fn passed_through(devices: &mut Devices) {
+    let mut next = 0;
+    for (index, interface) in devices.interfaces.iter_mut().enumerate() {
+        if matches!(interface.kind, InterfaceKind::Hostdev { .. }) {
+            set(&mut interface.info, format!("hostdev{next}"));
+            next += 1;
+        } else {
+            set(&mut interface.info, format!("net{index}"));
+        }
+    }
+    // Names that users chose take no number.
+    for hostdev in devices
+        .hostdevs
+        .iter_mut()
+        .filter(|one| one.info.alias_name().is_none())
+    {
+        set(&mut hostdev.info, format!("hostdev{next}"));
+        next += 1;
+    }
+}
+
+/// Modules are named after their slots, other memory is counted.
+fn modules(devices: &mut Devices) {
+    let mut counts = [0_u32; 4];
+    for module in &mut devices.memories {
+        let (kind, prefix) = match module.model {
+            MemoryModel::Dimm => (0, "dimm"),
+            MemoryModel::Nvdimm => (1, "nvdimm"),
+            MemoryModel::VirtioPmem => (2, "virtiopmem"),
+            _ => (3, "virtiomem"),
+        };
+        let slot = match &module.info.address {
+            Some(Address::Dimm(at)) => at.slot,
+            _ => None,
+        };
+        let Some(next) = counts.get_mut(kind) else {
+            continue;
+        };
+        set(&mut module.info, format!("{prefix}{}", slot.unwrap_or(*next)));
+        *next += 1;
     }
 }
 

@@ -3,45 +3,43 @@
 use super::Facts;
 use super::machine::{Board, Machine};
 use error::Result;
-use model::Mac;
 use model::domain::Domain;
 use model::domain::devices::audio::{Audio, AudioType};
-use model::domain::devices::chardev::{
-    ChannelTarget, Console, ConsoleTarget, ConsoleTargetType, SerialModel, SerialTarget, SerialTargetModel,
-    SerialTargetType,
-};
+use model::domain::devices::filesystem::FsAccessMode;
 use model::domain::devices::graphics::Listen;
 use model::domain::devices::info::VirtioModel;
 use model::domain::devices::input::{InputBus, InputType};
-use model::domain::devices::interface::{InterfaceKind, InterfaceMac, InterfaceModel};
 use model::domain::devices::memballoon::BalloonModel;
 use model::domain::devices::rng::RngBackend;
+use model::domain::devices::shmem::{ShmemModel, ShmemType};
+use model::domain::devices::size::ShmemSize;
+use model::domain::devices::sound::SoundModel;
 use model::domain::devices::tpm::{TpmBackendKind, TpmModel, TpmVersion};
 use model::domain::devices::video::{VideoModel, VideoType};
 use model::domain::devices::watchdog::{PanicModel, WatchdogAction, WatchdogModel};
-use model::domain::devices::{CharSource, DeviceInfo, Devices, Graphics, Input, MemBalloon, Video, Watchdog};
+use model::domain::devices::{DeviceInfo, Devices, Graphics, Input, MemBalloon, Video, Watchdog};
 use xml::YesNo;
 
 /// Completes devices in the order in which libvirt lists them.
-pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -> Result<()> {
+pub(super) fn complete(domain: &mut Domain, machine: &Machine, facts: &Facts) -> Result<()> {
     let devices = &mut domain.devices;
     devices.disks.iter_mut().for_each(super::disks::complete);
-    interfaces(devices);
-    serials(devices);
-    consoles(devices);
-    for channel in &mut devices.channels {
-        // Whether somebody listens is only true of a run.
-        if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
-            *state = None;
-        }
-    }
+    super::interfaces::complete(devices, machine);
+    super::hostdevs::complete(&mut devices.hostdevs);
+    filesystems(devices);
+    super::chardevs::complete(devices, machine, facts)?;
     inputs(devices, machine);
-    graphics(devices);
+    graphics(devices, facts);
     audio(devices);
-    videos(devices);
+    videos(devices, machine);
     watchdogs(devices, machine);
     for panic in &mut devices.panics {
-        panic.model.get_or_insert(PanicModel::Isa);
+        let default = if machine.board == Board::ArmVirt {
+            PanicModel::PvPanic
+        } else {
+            PanicModel::Isa
+        };
+        panic.model.get_or_insert(default);
     }
     if let Some(vsock) = devices.vsock.as_mut() {
         vsock.model.get_or_insert(VirtioModel::Virtio);
@@ -61,7 +59,7 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
                 .version
                 .filter(|version| *version != TpmVersion::Default);
             // The register interface is of the older standard, the other of the newer one.
-            let default = if model == TpmModel::Crb {
+            let default = if model == TpmModel::Crb || machine.board.is_arm() {
                 TpmVersion::V2_0
             } else {
                 TpmVersion::V1_2
@@ -74,125 +72,45 @@ pub(super) fn complete(domain: &mut Domain, machine: &Machine, _facts: &Facts) -
             path.get_or_insert_with(|| "/dev/random".to_owned());
         }
     }
-    devices
-        .memballoon
-        .get_or_insert_with(|| MemBalloon::new(BalloonModel::Virtio));
+    shmems(devices);
+    for sound in devices
+        .sounds
+        .iter_mut()
+        .filter(|sound| sound.model == SoundModel::Virtio)
+    {
+        sound.streams.get_or_insert(2);
+    }
+    super::memories::slots(devices);
+    if !machine.board.is_arm() {
+        devices
+            .memballoon
+            .get_or_insert_with(|| MemBalloon::new(BalloonModel::Virtio));
+    }
     Ok(())
 }
 
-fn interfaces(devices: &mut Devices) {
-    for interface in &mut devices.interfaces {
-        let mac = interface.mac.get_or_insert_with(InterfaceMac::default);
-        mac.address.get_or_insert_with(random_mac);
-        // A passed-through card is what it is.
-        if !matches!(interface.kind, InterfaceKind::Hostdev { .. }) {
-            interface.model.get_or_insert_with(|| InterfaceModel {
-                kind: "rtl8139".to_owned(),
-            });
-        }
+/// Guests see files as they are, and what the host lets QEMU do with them.
+fn filesystems(devices: &mut Devices) {
+    for shared in &mut devices.filesystems {
+        shared.accessmode.get_or_insert(FsAccessMode::Passthrough);
     }
 }
 
-/// An address of QEMU's own range, with the rest at random.
-fn random_mac() -> Mac {
-    let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
-    Mac::qemu([a, b, c])
-}
-
-fn serials(devices: &mut Devices) {
-    let mut next = 0;
-    for serial in &mut devices.serials {
-        let target = serial.target.get_or_insert(SerialTarget {
-            kind: None,
-            port: None,
-            model: None,
-        });
-        let kind = *target.kind.get_or_insert(SerialTargetType::Isa);
-        let port = *target.port.get_or_insert(next);
-        next = next.max(port + 1);
-        let name = match kind {
-            SerialTargetType::Isa => Some(SerialModel::IsaSerial),
-            SerialTargetType::Usb => Some(SerialModel::UsbSerial),
-            SerialTargetType::Pci => Some(SerialModel::PciSerial),
-            _ => None,
-        };
-        if let (None, Some(name)) = (&target.model, name) {
-            target.model = Some(SerialTargetModel { name });
+fn shmems(devices: &mut Devices) {
+    for shmem in &mut devices.shmems {
+        let kind = shmem
+            .model
+            .get_or_insert(ShmemModel {
+                kind: ShmemType::Ivshmem,
+            })
+            .kind;
+        // With a server the size is its to say.
+        if kind == ShmemType::IvshmemPlain {
+            shmem.size.get_or_insert(ShmemSize(4));
         }
-    }
-    let mut next = 0;
-    for parallel in &mut devices.parallels {
-        let target = parallel
-            .target
-            .get_or_insert(model::domain::devices::chardev::ParallelTarget { port: None });
-        next = *target.port.get_or_insert(next) + 1;
-    }
-}
-
-/// The first serial port is the first console, and the other way round.
-fn consoles(devices: &mut Devices) {
-    let is_serial = |console: &Console| {
-        matches!(
-            console.target.as_ref().and_then(|target| target.kind),
-            None | Some(ConsoleTargetType::Serial)
-        )
-    };
-    let first_is_serial = devices.consoles.first().is_some_and(is_serial);
-    if first_is_serial && devices.serials.is_empty() {
-        // A console alone stands for a serial port.
-        if let Some(console) = devices.consoles.first() {
-            devices.serials.push(model::domain::devices::Serial {
-                source: console.source.clone(),
-                log: console.log.clone(),
-                target: Some(SerialTarget {
-                    kind: Some(SerialTargetType::Isa),
-                    port: Some(0),
-                    model: Some(SerialTargetModel {
-                        name: SerialModel::IsaSerial,
-                    }),
-                }),
-                info: DeviceInfo::default(),
-            });
-        }
-    }
-    let serial_target = || {
-        Some(ConsoleTarget {
-            kind: Some(ConsoleTargetType::Serial),
-            port: Some(0),
-        })
-    };
-    if let Some(serial) = devices.serials.first() {
-        let is_isa = serial.target.as_ref().and_then(|target| target.kind) == Some(SerialTargetType::Isa);
-        let mirror = Console {
-            tty: None,
-            source: serial.source.clone(),
-            log: serial.log.clone(),
-            target: serial_target(),
-            info: DeviceInfo::default(),
-        };
-        if is_isa && first_is_serial {
-            if let Some(console) = devices.consoles.first_mut() {
-                *console = mirror;
-            }
-        } else if is_isa {
-            devices.consoles.insert(0, mirror);
-        }
-    }
-    for (index, console) in devices.consoles.iter_mut().enumerate() {
-        let target = console.target.get_or_insert(ConsoleTarget {
-            kind: None,
-            port: None,
-        });
-        target.kind.get_or_insert(ConsoleTargetType::Serial);
-        target.port.get_or_insert(u32::try_from(index).unwrap_or(0));
-        if let CharSource::Pty { source } = &mut console.source {
-            // The terminal is another one at each start.
-            *source = None;
-        }
-    }
-    for serial in &mut devices.serials {
-        if let CharSource::Pty { source } = &mut serial.source {
-            *source = None;
+        if kind == ShmemType::IvshmemDoorbell {
+            let msi = shmem.msi.get_or_insert_default();
+            msi.ioeventfd.get_or_insert(xml::OnOff::On);
         }
     }
 }
@@ -205,12 +123,12 @@ fn inputs(devices: &mut Devices, machine: &Machine) {
         let default = match input.kind {
             InputType::Tablet => InputBus::Usb,
             InputType::Passthrough => InputBus::Virtio,
-            _ if machine.board == Board::Bare => InputBus::Usb,
-            _ => InputBus::Ps2,
+            _ if machine.board.is_pc() => InputBus::Ps2,
+            _ => InputBus::Usb,
         };
         input.bus.get_or_insert(default);
     }
-    if machine.board == Board::Bare {
+    if !machine.board.is_pc() {
         return;
     }
     for kind in [InputType::Mouse, InputType::Keyboard] {
@@ -231,11 +149,26 @@ fn inputs(devices: &mut Devices, machine: &Machine) {
     }
 }
 
-fn graphics(devices: &mut Devices) {
+fn graphics(devices: &mut Devices, facts: &Facts) {
     for server in &mut devices.graphics {
         match server {
             Graphics::Vnc(vnc) => {
-                let chosen = matches!(vnc.port, None | Some(-1));
+                if vnc
+                    .socket
+                    .as_deref()
+                    .is_some_and(|socket| facts.is_generated(socket))
+                {
+                    // Another run's.
+                    vnc.socket = None;
+                    vnc.listens.clear();
+                }
+                if vnc.socket.is_some() && !matches!(vnc.listens.first(), Some(Listen::Socket { .. })) {
+                    // The attribute goes before what the element says.
+                    vnc.listens = vec![Listen::Socket {
+                        socket: vnc.socket.clone(),
+                    }];
+                }
+                let chosen = matches!(vnc.port, None | Some(-1)) || vnc.autoport == Some(YesNo::Yes);
                 if chosen && vnc.socket.is_none() && !on_socket(&vnc.listens) {
                     vnc.port = Some(-1);
                     vnc.autoport = Some(YesNo::Yes);
@@ -280,6 +213,13 @@ fn listen(listens: &mut Vec<Listen>, attribute: &mut Option<String>) {
             address: attribute.clone(),
         });
     }
+    for listen in listens.iter_mut() {
+        if let Listen::Network { address, .. } = listen {
+            // A run's.
+            *address = None;
+            *attribute = None;
+        }
+    }
     if let Some(Listen::Address {
         address: Some(address),
     }) = listens.first()
@@ -301,7 +241,7 @@ fn audio(devices: &mut Devices) {
     devices.audios.push(new_audio(kind));
 }
 
-fn videos(devices: &mut Devices) {
+fn videos(devices: &mut Devices, machine: &Machine) {
     if devices.videos.is_empty() && !devices.graphics.is_empty() {
         devices.videos.push(Video {
             driver: None,
@@ -309,10 +249,23 @@ fn videos(devices: &mut Devices) {
             info: DeviceInfo::default(),
         });
     }
+    // The primary one is the first, whatever the document's order.
+    let primary = |video: &Video| video.model.as_ref().and_then(|model| model.primary) == Some(YesNo::Yes);
+    if let Some(at) = devices.videos.iter().position(primary) {
+        devices
+            .videos
+            .get_mut(..=at)
+            .into_iter()
+            .for_each(|videos| videos.rotate_right(1));
+    }
     for (index, video) in devices.videos.iter_mut().enumerate() {
         let model = video.model.get_or_insert_with(new_video_model);
         if model.kind == VideoType::Default {
-            model.kind = VideoType::Cirrus;
+            model.kind = if machine.board.is_arm() {
+                VideoType::Virtio
+            } else {
+                VideoType::Cirrus
+            };
         }
         match model.kind {
             VideoType::None => continue,
@@ -326,9 +279,7 @@ fn videos(devices: &mut Devices) {
             }
             _ => {}
         }
-        if !matches!(model.kind, VideoType::Ramfb) {
-            model.heads.get_or_insert(1);
-        }
+        model.heads.get_or_insert(1);
         model.primary = (index == 0).then_some(YesNo::Yes);
     }
 }

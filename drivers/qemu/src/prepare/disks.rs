@@ -50,6 +50,13 @@ fn forget_run(disk: &mut Disk) {
     while let Some(BackingStore::Layer(layer)) = below {
         layer.index = None;
         without_number(&mut layer.source);
+        let encryption = layer
+            .source
+            .details_mut()
+            .and_then(|details| details.encryption.as_mut());
+        if let Some(encryption) = encryption {
+            encryption.engine.get_or_insert(EncryptionEngine::Qemu);
+        }
         below = layer.backing_store.as_mut();
     }
 }

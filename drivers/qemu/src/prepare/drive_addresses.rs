@@ -7,6 +7,7 @@ use model::domain::Domain;
 use model::domain::devices::address::DriveAddress;
 use model::domain::devices::controller::{ControllerKind, ScsiModel};
 use model::domain::devices::disk::{DiskBus, DiskDevice};
+use model::domain::devices::hostdev::HostdevKind;
 use model::domain::devices::{Address, Devices};
 use std::collections::BTreeSet;
 
@@ -62,7 +63,52 @@ pub(super) fn assign(domain: &mut Domain, machine: &Machine) -> Result<()> {
         };
         disk.info.address = Some(Address::Drive(address));
     }
-    scsi(&mut domain.devices)
+    scsi(&mut domain.devices)?;
+    hostdevs(&mut domain.devices);
+    Ok(())
+}
+
+/// Units that are passed through get the first places that are free.
+fn hostdevs(devices: &mut Devices) {
+    let mut taken: BTreeSet<(u32, u32, u32, u32)> = BTreeSet::new();
+    let disks = devices
+        .disks
+        .iter()
+        .filter(|disk| disk.target.bus == Some(DiskBus::Scsi));
+    let infos = disks
+        .map(|disk| &disk.info)
+        .chain(devices.hostdevs.iter().map(|hostdev| &hostdev.info));
+    for info in infos {
+        if let Some(Address::Drive(at)) = info.address.as_ref() {
+            taken.insert((at.controller, at.bus, at.target, at.unit));
+        }
+    }
+    let units = units(devices);
+    for hostdev in &mut devices.hostdevs {
+        if !matches!(hostdev.kind, HostdevKind::Scsi { .. }) || hostdev.info.address.is_some() {
+            continue;
+        }
+        let places = (0..=u32::from(u8::MAX))
+            .flat_map(|controller| (0..units).map(move |unit| (controller, 0, 0, unit)));
+        if let Some(place) = places.into_iter().find(|place| !taken.contains(place)) {
+            taken.insert(place);
+            let (controller, bus, target, unit) = place;
+            hostdev.info.address = Some(Address::Drive(DriveAddress {
+                controller,
+                bus,
+                target,
+                unit,
+            }));
+        }
+    }
+}
+
+/// How many units of a controller are counted through: sixteen where it is "wide", else seven.
+fn units(devices: &Devices) -> u32 {
+    let wide = devices.controllers.iter().any(|controller| {
+        matches!(controller.kind, ControllerKind::Scsi { model: Some(model) } if model == ScsiModel::LsiSas1078)
+    });
+    if wide { 16 } else { 7 }
 }
 
 /// SCSI disks: where each fits depends on its controller's model.
@@ -76,11 +122,7 @@ fn scsi(devices: &mut Devices) -> Result<()> {
             _ => None,
         })
         .collect();
-    // With virtio-scsi a controller is "wide": libvirt counts seven units for a narrow and sixteen for a wide one.
-    let wide = devices.controllers.iter().any(|controller| {
-        matches!(controller.kind, ControllerKind::Scsi { model: Some(model) } if model == ScsiModel::LsiSas1078)
-    });
-    let per_controller = if wide { 16 } else { 7 };
+    let per_controller = units(devices);
     for disk in &mut devices.disks {
         if disk.target.bus != Some(DiskBus::Scsi) || disk.info.address.is_some() {
             continue;

@@ -2,10 +2,11 @@
 
 use super::Facts;
 use crate::binary::{Accel, BinaryCaps};
+pub(super) use crate::board::Board;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
 use model::domain::cpu::{CpuCheck, CpuMatch, CpuMode, CpuModel, Fallback};
-use model::domain::features::HypervMode;
+use model::domain::features::{Gic, GicVersion, HypervMode};
 use xml::YesNo;
 
 /// What the choice of devices hangs on.
@@ -15,17 +16,6 @@ pub(super) struct Machine {
     pub board: Board,
     /// The most processors it takes.
     pub max_cpus: u32,
-}
-
-/// The kinds of boards whose places for devices are known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Board {
-    /// `pc-i440fx-*`: PCI, with IDE, floppy and USB on the board.
-    I440fx,
-    /// `pc-q35-*`: PCI Express, with SATA on the board.
-    Q35,
-    /// `microvm`, `isapc` and other boards without PCI of their own.
-    Bare,
 }
 
 fn unsupported(text: String) -> Error {
@@ -53,8 +43,7 @@ pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) ->
         .arch
         .get_or_insert_with(|| caps.arch.clone())
         .clone();
-    let fits = arch == caps.arch || (arch == "i686" && caps.arch == "x86_64");
-    if !fits {
+    if !crate::binary::arch::runs(&caps.arch, &arch) {
         return Err(unsupported(format!(
             "Emulator '{emulator}' does not support arch '{arch}'"
         )));
@@ -76,17 +65,12 @@ pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) ->
         ))
     })?;
     let name = machine.name.to_string();
-    let board = if name.starts_with("pc-q35") {
-        Board::Q35
-    } else if name.starts_with("pc-i440fx") || name.starts_with("pc-0") || name.starts_with("pc-1") {
-        Board::I440fx
-    } else if matches!(name.as_str(), "microvm" | "isapc" | "none") {
-        Board::Bare
-    } else {
+    let board = Board::named(&arch, &name);
+    if board == Board::Other {
         return Err(unsupported(format!(
             "<os><type machine='{name}'>: the places for devices on this board are not supported yet"
         )));
-    };
+    }
     domain.os.r#type.machine = Some(name);
     if machine.max_cpus > 0 && domain.vcpu.maximum > machine.max_cpus {
         return Err(unsupported(format!(
@@ -97,8 +81,11 @@ pub(super) fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) ->
     super::validate::machine(domain)?;
     boot(domain);
     features(domain);
+    if board == Board::ArmVirt {
+        interrupts(domain, accel, caps);
+    }
     super::firmware::complete(domain, facts);
-    cpu(domain, accel, caps);
+    cpu(domain, accel, board, caps);
     domain
         .vcpu
         .placement
@@ -138,19 +125,43 @@ fn features(domain: &mut Domain) {
     }
 }
 
+/// The version of the interrupt controller: emulation has always had the older one; under KVM it is the newest that the
+/// kernel has.
+fn interrupts(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
+    let gic = domain
+        .features
+        .get_or_insert_default()
+        .gic
+        .get_or_insert(Gic { version: None });
+    gic.version.get_or_insert_with(|| match accel {
+        Accel::Kvm if caps.gic_versions(accel).next() == Some(3) => GicVersion::V3,
+        _ => GicVersion::V2,
+    });
+}
+
 /// The processor where the document says nothing or half.
-fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
+fn cpu(domain: &mut Domain, accel: Accel, board: Board, caps: &BinaryCaps) {
     let machine = domain.os.r#type.machine.as_deref().unwrap_or_default();
     let default = caps
         .accel(accel)
         .and_then(|offers| offers.machine(machine))
         .and_then(|machine| machine.default_cpu.clone());
-    let default = default.and_then(|name| name.split("-x86_64-cpu").next().map(str::to_owned));
+    // QEMU tells the type: `qemu64-x86_64-cpu`, and `qemu32-i386-cpu` for guests of 32 bits.
+    let default = default.map(|name| {
+        let kinds = ["-x86_64-cpu", "-i386-cpu", "-arm-cpu"];
+        let plain = kinds.iter().find_map(|kind| name.strip_suffix(kind));
+        plain.unwrap_or(&name).to_owned()
+    });
     let named = domain
         .cpu
         .as_deref()
         .is_some_and(|cpu| cpu.mode.is_some() || cpu.model.is_some());
-    if !named && let Some(name) = default {
+    // The kernel runs ARM's guests on the host's own processor only, which QEMU takes by itself.
+    let of_kernel = board.is_arm() && accel == Accel::Kvm;
+    if !named
+        && !of_kernel
+        && let Some(name) = default
+    {
         // A topology alone says nothing of the model.
         let cpu = domain.cpu.get_or_insert_default();
         cpu.mode = Some(CpuMode::Custom);
@@ -204,7 +215,9 @@ fn cpu(domain: &mut Domain, accel: Accel, caps: &BinaryCaps) {
         }
         Some(CpuMode::HostPassthrough) => {
             cpu.check.get_or_insert(CpuCheck::None);
-            cpu.migratable.get_or_insert(xml::OnOff::On);
+            if !board.is_arm() {
+                cpu.migratable.get_or_insert(xml::OnOff::On);
+            }
         }
         Some(CpuMode::Maximum) => {
             cpu.check.get_or_insert(CpuCheck::None);

@@ -8,16 +8,22 @@
 //! A completed definition comes out of [`complete`] as it went in: what is there is kept, only what is missing is chosen.
 
 pub mod aliases;
+mod chardevs;
 mod controllers;
 mod devices;
 mod disks;
 mod drive_addresses;
 mod firmware;
+mod hostdevs;
+mod interfaces;
 mod machine;
+mod memories;
+mod memory_sizes;
 mod nodes;
 mod order;
 mod pci;
 mod port_addresses;
+mod settings;
 mod validate;
 
 pub use nodes::number;
@@ -33,10 +39,50 @@ use std::path::PathBuf;
 pub struct Facts {
     /// The folder of UEFI variables of domains that name no file for them.
     pub nvram_dir: PathBuf,
+    /// The folder of what runs of domains leave: `domain-ID-NAME`, `channel`.
+    pub lib_dir: PathBuf,
+    /// The folder of what only a run needs: `channel` is here too.
+    pub run_dir: PathBuf,
     /// The host.
     pub host: Host,
     /// Firmware that the configuration names variables for.
     pub variables: Vec<Variables>,
+}
+
+impl Facts {
+    /// Whether a path is one that a daemon chose for a run of some domain.
+    fn is_generated(&self, path: &str) -> bool {
+        let rest = self.lib_dir.to_str().and_then(|folder| path.strip_prefix(folder));
+        rest.is_some_and(|rest| rest.starts_with("/domain-"))
+    }
+
+    /// Whether a path is one that a daemon, of this or an earlier version, chose for the channel `name`.
+    fn is_channel_path(&self, path: &str, name: &str) -> bool {
+        let below = |folder: &std::path::Path| {
+            let folder = folder.join("channel");
+            path.strip_prefix(folder.to_str()?)?.strip_prefix('/')
+        };
+        let run = self.run_dir.to_str().unwrap_or_default();
+        let old = std::path::PathBuf::from(format!("/var{run}"));
+        let Some(rest) = below(&self.lib_dir)
+            .or_else(|| below(&self.run_dir))
+            .or_else(|| below(&old))
+        else {
+            return false;
+        };
+        let rest = rest.strip_prefix("target/").unwrap_or(rest);
+        let Some(guest) = rest.strip_suffix(name) else {
+            return false;
+        };
+        match guest.strip_suffix('/') {
+            None => guest.ends_with('.') && !guest.contains('/'),
+            Some(folder) => {
+                let (first, rest) = folder.split_once('-').unwrap_or_default();
+                let numbered = !first.is_empty() && first.bytes().all(|digit| digit.is_ascii_digit());
+                (first == "domain" || numbered) && !rest.is_empty() && !rest.contains('/')
+            }
+        }
+    }
 }
 
 /// Firmware by its file, and what its variables start as.
@@ -66,6 +112,7 @@ pub fn complete(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result
         domain.uuid = Some(uuid::Uuid::new_v4());
     }
     let machine = machine::complete(domain, caps, facts)?;
+    settings::complete(domain);
     order::disks(domain);
     validate::before(domain, &machine)?;
     devices::complete(domain, &machine, facts)?;
@@ -86,6 +133,7 @@ pub fn start(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()
     // A definition of an older daemon may lack what this one adds.
     complete(domain, caps, facts)?;
     firmware::require_file(&domain.os)?;
+    memory_sizes::round(domain);
     aliases::assign(domain);
     Ok(())
 }

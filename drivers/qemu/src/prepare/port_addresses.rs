@@ -3,12 +3,14 @@
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
 use model::domain::devices::address::{CcidAddress, UsbAddress, UsbPort, VirtioSerialAddress};
-use model::domain::devices::chardev::{ChannelTarget, ConsoleTargetType};
+use model::domain::devices::chardev::{ChannelTarget, ConsoleTargetType, SerialTargetType};
 use model::domain::devices::controller::{ControllerKind, ControllerType, UsbModel};
 use model::domain::devices::disk::DiskBus;
+use model::domain::devices::hostdev::HostdevKind;
 use model::domain::devices::input::InputBus;
-use model::domain::devices::{Address, DeviceInfo, Devices, Hub};
-use std::collections::BTreeSet;
+use model::domain::devices::sound::SoundModel;
+use model::domain::devices::{Address, DeviceInfo, Devices, Hub, Serial};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Gives a port to every device that needs one. What is missing of controllers and hubs for that is added.
 pub(super) fn assign(domain: &mut Domain) -> Result<()> {
@@ -41,6 +43,8 @@ fn smartcards(devices: &mut Devices) {
 fn virtio_serial(devices: &mut Devices) -> Result<()> {
     /// Ports of a controller that names no number.
     const PORTS: u32 = 31;
+    /// The most that QEMU makes.
+    const MOST: u32 = 511;
     let mut taken = BTreeSet::new();
     let consoles = devices.consoles.iter().filter(|console| {
         console.target.as_ref().and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio)
@@ -73,7 +77,7 @@ fn virtio_serial(devices: &mut Devices) -> Result<()> {
     let free = |devices: &Devices| -> Vec<(u32, u32)> {
         let controllers = devices.controllers.iter().filter_map(|one| match one.kind {
             ControllerKind::VirtioSerial { ports, .. } => {
-                Some((one.index.unwrap_or(0), ports.unwrap_or(PORTS)))
+                Some((one.index.unwrap_or(0), ports.unwrap_or(PORTS).min(MOST)))
             }
             _ => None,
         });
@@ -123,7 +127,7 @@ fn usb_ports(model: Option<UsbModel>, ports: Option<u32>) -> u32 {
         Some(UsbModel::Ich9Ehci1 | UsbModel::Ehci) => 6,
         Some(UsbModel::PciOhci) => 3,
         Some(UsbModel::NecXhci | UsbModel::QemuXhci) => ports.unwrap_or(4),
-        Some(UsbModel::Qusb1 | UsbModel::Qusb2) => ports.unwrap_or(8),
+        Some(UsbModel::Qusb1 | UsbModel::Qusb2) => ports.unwrap_or(8).min(15),
         _ => 2,
     }
 }
@@ -164,6 +168,27 @@ fn usb_devices(devices: &mut Devices) -> Vec<&mut DeviceInfo> {
     let mut infos: Vec<&mut DeviceInfo> = Vec::new();
     infos.extend(
         devices
+            .hostdevs
+            .iter_mut()
+            .filter(|hostdev| matches!(hostdev.kind, HostdevKind::Usb { .. }))
+            .map(|hostdev| &mut hostdev.info),
+    );
+    infos.extend(
+        devices
+            .interfaces
+            .iter_mut()
+            .filter(|interface| interface.model_name() == Some("usb-net"))
+            .map(|interface| &mut interface.info),
+    );
+    infos.extend(
+        devices
+            .controllers
+            .iter_mut()
+            .filter(|controller| controller.bus() == ControllerType::Ccid)
+            .map(|controller| &mut controller.info),
+    );
+    infos.extend(
+        devices
             .disks
             .iter_mut()
             .filter(|disk| disk.target.bus == Some(DiskBus::Usb))
@@ -177,11 +202,28 @@ fn usb_devices(devices: &mut Devices) -> Vec<&mut DeviceInfo> {
             .map(|input| &mut input.info),
     );
     infos.extend(devices.redirdevs.iter_mut().map(|redirdev| &mut redirdev.info));
+    infos.extend(
+        devices
+            .sounds
+            .iter_mut()
+            .filter(|sound| sound.model == SoundModel::Usb)
+            .map(|sound| &mut sound.info),
+    );
+    let is_usb = |serial: &&mut Serial| {
+        serial.target.as_ref().and_then(|target| target.kind) == Some(SerialTargetType::Usb)
+    };
+    infos.extend(
+        devices
+            .serials
+            .iter_mut()
+            .filter(is_usb)
+            .map(|serial| &mut serial.info),
+    );
     infos
 }
 
 fn usb(devices: &mut Devices) -> Result<()> {
-    let mut ports = Vec::new();
+    let mut ports: Vec<UsbPorts> = Vec::new();
     for controller in &devices.controllers {
         if let ControllerKind::Usb { model, ports: count } = controller.kind {
             let companion = matches!(
@@ -197,16 +239,18 @@ fn usb(devices: &mut Devices) -> Result<()> {
             }
         }
     }
-    let mut taken: BTreeSet<(u32, Vec<u32>)> = devices
+    let mut taken = BTreeSet::new();
+    let mut hubs: Vec<(u32, Vec<u32>)> = devices
         .hubs
         .iter()
         .filter_map(|hub| usb_place(&hub.info))
         .collect();
-    ports.extend(taken.iter().map(|(bus, path)| UsbPorts {
-        bus: *bus,
-        path: path.clone(),
-        count: HUB_PORTS,
-    }));
+    // A hub comes after the one that it is plugged into.
+    hubs.sort_by_key(|(bus, path)| (*bus, path.len(), path.clone()));
+    for (bus, path) in hubs {
+        take_usb(&ports, &mut taken, bus, &path)?;
+        push_hub(&mut ports, bus, path);
+    }
     let wanting = |info: &DeviceInfo| match info.address.as_ref() {
         None => true,
         Some(Address::Usb(at)) => at.port.is_none(),
@@ -214,65 +258,129 @@ fn usb(devices: &mut Devices) -> Result<()> {
     };
     let mut open = 0;
     for info in usb_devices(devices) {
-        taken.extend(usb_place(info));
+        if let Some((bus, path)) = usb_place(info) {
+            take_usb(&ports, &mut taken, bus, &path)?;
+        }
         open += usize::from(wanting(info));
     }
     let unplaced = devices.hubs.iter().filter(|hub| wanting(&hub.info)).count();
-    let free = |ports: &[UsbPorts], taken: &BTreeSet<_>| {
-        let all = ports.iter().flat_map(UsbPorts::all);
-        all.filter(|place| !taken.contains(place)).count()
-    };
+    let all = ports.iter().flat_map(UsbPorts::all);
     // Each hub takes one port and brings its own.
-    let mut room = free(&ports, &taken).saturating_add(unplaced * (HUB_PORTS as usize - 1));
-    while room < open && room > 0 {
-        devices.hubs.push(Hub::usb());
-        room += HUB_PORTS as usize - 1;
+    let gain = HUB_PORTS as usize - 1;
+    let room = all
+        .filter(|place| !taken.contains(place))
+        .count()
+        .saturating_add(unplaced * gain);
+    if room < open && room > 0 {
+        // With a port to spare.
+        let hubs = (open - room + 1).div_ceil(gain);
+        devices.hubs.extend(std::iter::repeat_with(Hub::usb).take(hubs));
     }
     for at in 0..devices.hubs.len() {
         let Some(hub) = devices.hubs.get_mut(at).filter(|hub| wanting(&hub.info)) else {
             continue;
         };
         let (bus, path) = usb_port(&mut hub.info, &ports, &mut taken)?;
-        ports.push(UsbPorts {
-            bus,
-            path,
-            count: HUB_PORTS,
-        });
+        push_hub(&mut ports, bus, path);
     }
-    for info in usb_devices(devices) {
-        if wanting(info) {
-            usb_port(info, &ports, &mut taken)?;
-        }
+    let mut free: VecDeque<_> = ports
+        .iter()
+        .flat_map(UsbPorts::all)
+        .filter(|place| !taken.contains(place))
+        .collect();
+    for info in usb_devices(devices).into_iter().filter(|info| wanting(info)) {
+        let bus = wanted_bus(info);
+        let at = free.iter().position(|(of, _)| bus.is_none_or(|bus| bus == *of));
+        let (bus, path) = at.and_then(|at| free.remove(at)).ok_or_else(no_port)?;
+        plug(info, bus, path);
     }
     Ok(())
 }
 
-/// Gives a device the first free port, of its bus where it names one.
+/// Adds a hub's ports where a search finds them: behind the ports of what it is plugged into.
+fn push_hub(ports: &mut Vec<UsbPorts>, bus: u32, path: Vec<u32>) {
+    // Nothing is plugged in deeper than this.
+    let count = if path.len() < UsbPort::MAX_DEPTH {
+        HUB_PORTS
+    } else {
+        0
+    };
+    ports.push(UsbPorts { bus, path, count });
+    ports.sort_by(|one, other| (one.bus, &one.path).cmp(&(other.bus, &other.path)));
+}
+
+/// Takes the port that a document gives.
+fn take_usb(ports: &[UsbPorts], taken: &mut BTreeSet<(u32, Vec<u32>)>, bus: u32, path: &[u32]) -> Result<()> {
+    let refused = |text: String| Err(Error::new(Code::XmlError, ErrorDomain::Domain, text));
+    let named = || path.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    let Some((last, way)) = path.split_last() else {
+        return Ok(());
+    };
+    if ports.iter().all(|one| one.bus != bus) {
+        return refused(format!(
+            "USB address bus='{bus}' port='{}': there is no such bus",
+            named()
+        ));
+    }
+    let Some(hub) = ports.iter().find(|one| one.bus == bus && one.path == way) else {
+        return refused(format!(
+            "USB address bus='{bus}' port='{}': there is no hub on the way to it",
+            named()
+        ));
+    };
+    if *last == 0 || *last > hub.count {
+        return refused(format!(
+            "USB address bus='{bus}' port='{}': ports go from 1 to {} there",
+            named(),
+            hub.count
+        ));
+    }
+    if !taken.insert((bus, path.to_vec())) {
+        return refused(format!(
+            "USB address bus='{bus}' port='{}' is used twice",
+            named()
+        ));
+    }
+    Ok(())
+}
+
+/// The bus that a device's address names.
+fn wanted_bus(info: &DeviceInfo) -> Option<u32> {
+    match info.address.as_ref() {
+        Some(Address::Usb(at)) => Some(at.bus),
+        _ => None,
+    }
+}
+
+fn no_port() -> Error {
+    Error::new(
+        Code::XmlError,
+        ErrorDomain::Domain,
+        "no USB port is free for a device; add a USB hub or controller",
+    )
+}
+
+fn plug(info: &mut DeviceInfo, bus: u32, path: Vec<u32>) {
+    info.address = Some(Address::Usb(UsbAddress {
+        bus,
+        port: Some(UsbPort(path)),
+    }));
+}
+
+/// Gives a hub the first free port, of its bus where it names one.
 fn usb_port(
     info: &mut DeviceInfo,
     ports: &[UsbPorts],
     taken: &mut BTreeSet<(u32, Vec<u32>)>,
 ) -> Result<(u32, Vec<u32>)> {
-    let wanted = match info.address.as_ref() {
-        Some(Address::Usb(at)) => Some(at.bus),
-        _ => None,
-    };
+    let wanted = wanted_bus(info);
     let place = ports
         .iter()
         .filter(|ports| wanted.is_none_or(|wanted| wanted == ports.bus))
         .flat_map(UsbPorts::all)
-        .find(|place| !taken.contains(place));
-    let place = place.ok_or_else(|| {
-        Error::new(
-            Code::XmlError,
-            ErrorDomain::Domain,
-            "no USB port is free for a device; add a USB hub or controller",
-        )
-    })?;
+        .find(|place| !taken.contains(place))
+        .ok_or_else(no_port)?;
     taken.insert(place.clone());
-    info.address = Some(Address::Usb(UsbAddress {
-        bus: place.0,
-        port: Some(UsbPort(place.1.clone())),
-    }));
+    plug(info, place.0, place.1.clone());
     Ok(place)
 }

@@ -1,22 +1,23 @@
 //! `-blockdev`: the layers of an image, from the file on the host up to what the guest's device is joined to.
 //!
 //! ```text
-//!  libvirt-1-format ─ backing ─► libvirt-2-format ─ backing ─► libvirt-3-storage   (raw: no layer of its own)
+//!  libvirt-1-format ─ backing ─► libvirt-2-format ─ backing ─► libvirt-3-storage   (raw: no layer of its own, unless QEMU is old)
 //!        │ file                        │ file
 //!  libvirt-1-storage             libvirt-2-storage
 //! ```
 //! Layers are numbered through all disks, from the last disk to the first and within a disk from the top down: block
 //! jobs and events name them by these numbers.
 
-mod network;
+pub(in crate::command) mod network;
 mod numbers;
 mod protocol;
 
+pub(crate) use numbers::sources;
 pub(crate) use numbers::{DiskNumbers, disk_numbers};
-pub(super) use numbers::{is_terminated, sources};
+pub(super) use numbers::{is_terminated, named_sources};
 
 use super::line::{Line, Props, incomplete, unsupported};
-use super::secret::{auth_object, key_object};
+use super::secret::{auth_object, cookie_object, key_object};
 use error::Result;
 use model::domain::devices::DiskSource;
 use model::domain::devices::disk::{DetectZeroes, Discard, DiskCache, DiskIo, MetadataCache};
@@ -133,7 +134,7 @@ impl Line<'_> {
             (driver, _) => driver,
         };
         let storage = format!("{}-storage", layer.name);
-        let needs_format = driver != "raw" || matches!(layer.backing, Some(Some(_)));
+        let needs_format = driver != "raw" || matches!(layer.backing, Some(Some(_))) || self.has_raw_layers();
         let (slice_lower, storage_lower) = (needs_format, needs_format || slice.is_some());
         let mut props = self.protocol(layer, flags, &storage)?;
         if let (Some(key), true) = (&key, librbd) {
@@ -188,10 +189,20 @@ impl Line<'_> {
         Ok(name)
     }
 
+    /// Whether raw images have a layer of their own. Without it, jobs would write names of storage drivers into images,
+    /// unless QEMU can be told to keep them out.
+    pub(super) fn has_raw_layers(&self) -> bool {
+        !self.caps.schema("block-commit/arg-type/backing-mask-protocol")
+    }
+
     /// The objects of what opens an image; the name of its key's.
     fn layer_secrets(&mut self, layer: &Layer<'_>) -> Result<Option<String>> {
         if layer.auth.is_some() {
             self.secret(&auth_object(layer.name), "<auth>")?;
+        }
+        if matches!(layer.source, DiskSource::Network { source: Some(source) } if !source.cookies.is_empty())
+        {
+            self.secret(&cookie_object(layer.name), "<cookies>")?;
         }
         let Some(encryption) = layer.encryption else {
             return Ok(None);

@@ -2,25 +2,19 @@
 
 use super::Layer;
 use crate::command::line::{Props, incomplete, unsupported};
-use crate::command::secret::auth_object;
+use crate::command::secret::{auth_object, cookie_object};
 use error::Result;
-use model::domain::devices::disk_network::{HostTransport, NetworkHost, NetworkProtocol, NetworkSource};
+use model::domain::devices::disk_network::{
+    HostTransport, Initiator, NetworkHost, NetworkProtocol, NetworkSource,
+};
 use serde_json::Value;
-use xml::YesNo;
 
 /// The layer that opens a network source.
-pub(super) fn props(source: &NetworkSource, layer: &Layer<'_>) -> Result<Props> {
+pub(super) fn props(source: &NetworkSource, layer: &Layer<'_>, credentials: Option<String>) -> Result<Props> {
+    let mut props = by_protocol(source)?.maybe("tls-creds", credentials);
     if !source.cookies.is_empty() {
-        return Err(unsupported(
-            "<cookies>: they are secrets, which are not supported yet",
-        ));
+        props = props.set("cookie-secret", cookie_object(layer.name));
     }
-    if source.tls == Some(YesNo::Yes) {
-        return Err(unsupported(
-            "<source tls='yes'>: encrypted connections of disks are not supported yet",
-        ));
-    }
-    let props = by_protocol(source)?;
     let Some(auth) = layer.auth else { return Ok(props) };
     let object = auth_object(layer.name);
     let user = auth.username.as_str();
@@ -132,27 +126,36 @@ fn rbd(source: &NetworkSource) -> Result<Props> {
 }
 
 fn iscsi(source: &NetworkSource) -> Result<Props> {
-    let host = one_host(source)?;
-    let (target, unit) = match name(source)?.split_once('/') {
+    iscsi_props(name(source)?, one_host(source)?, source.initiator.as_ref())
+}
+
+/// The unit of an iSCSI server, of a disk or passed through.
+pub(in crate::command) fn iscsi_props(
+    name: &str,
+    host: &NetworkHost,
+    initiator: Option<&Initiator>,
+) -> Result<Props> {
+    let (target, unit) = match name.split_once('/') {
         Some((target, unit)) => (
             target,
             unit.parse::<u64>()
                 .map_err(|_| unsupported(format!("<source>: the unit '{unit}' is no number")))?,
         ),
-        None => (name(source)?, 0),
+        None => (name, 0),
     };
+    let port = host
+        .port
+        .filter(|port| *port != 0)
+        .unwrap_or_else(|| NetworkProtocol::Iscsi.default_port().into());
     let address = bracketed(host.name.as_deref().unwrap_or_default());
     Ok(Props::driver("iscsi")
-        .set("portal", format!("{address}:{}", port(source, host)))
+        .set("portal", format!("{address}:{port}"))
         .set("target", target)
         .set("lun", unit)
         .set("transport", "tcp")
         .maybe(
             "initiator-name",
-            source
-                .initiator
-                .as_ref()
-                .map(|initiator| initiator.iqn.name.as_str()),
+            initiator.map(|initiator| initiator.iqn.name.as_str()),
         ))
 }
 

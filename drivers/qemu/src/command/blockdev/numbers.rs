@@ -2,6 +2,7 @@
 
 use model::domain::Domain;
 use model::domain::devices::Disk;
+use model::domain::devices::disk::DiskBus;
 use model::domain::devices::disk_source::{BackingStore, DiskSource};
 
 /// The numbers of one disk's layers.
@@ -39,7 +40,8 @@ pub(crate) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
                 (own, store(source).map(&mut number))
             };
             let mut layers = Vec::new();
-            if !disk.source.is_empty() {
+            // QEMU opens cards of the board's slots by itself.
+            if !disk.source.is_empty() && disk.target.bus != Some(DiskBus::Sd) {
                 layers.push(one(&disk.source, None));
                 layers.extend(disk.backing_chain().map(|layer| one(&layer.source, layer.index)));
             }
@@ -54,11 +56,24 @@ pub(crate) fn disk_numbers(domain: &Domain) -> Vec<DiskNumbers> {
 }
 
 /// All that a disk is read from.
-pub(in crate::command) fn sources(disk: &Disk) -> Vec<&DiskSource> {
+pub(crate) fn sources(disk: &Disk) -> Vec<&DiskSource> {
     let layers = std::iter::once(&disk.source).chain(disk.backing_chain().map(|layer| &layer.source));
     layers
         .flat_map(|source| std::iter::once(source).chain(store(source)))
         .collect()
+}
+
+/// Every layer that has a number: what its names begin with, its disk's alias, and its source.
+pub(in crate::command) fn named_sources(domain: &Domain) -> Vec<(String, String, &DiskSource)> {
+    let mut all = Vec::new();
+    for (disk, numbers) in domain.devices.disks.iter().zip(disk_numbers(domain)) {
+        let alias = disk.info.alias_name().unwrap_or_default();
+        let layers = std::iter::once(&disk.source).chain(disk.backing_chain().map(|layer| &layer.source));
+        for (source, (number, _)) in layers.zip(&numbers.layers) {
+            all.push((format!("libvirt-{number}"), alias.to_owned(), source));
+        }
+    }
+    all
 }
 
 fn store(source: &DiskSource) -> Option<&DiskSource> {

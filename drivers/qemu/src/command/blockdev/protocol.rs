@@ -5,7 +5,9 @@ use crate::command::Role;
 use crate::command::line::{Line, Props, incomplete, unsupported};
 use error::Result;
 use model::domain::devices::disk::DiskIo;
+use model::domain::devices::disk_network::NetworkProtocol;
 use model::domain::devices::disk_source::{DiskSource, StorageFormat};
+use xml::YesNo;
 
 impl Line<'_> {
     /// The layer that opens the source.
@@ -61,7 +63,16 @@ impl Line<'_> {
             }
             DiskSource::Network { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;
-                super::network::props(source, layer)
+                let credentials = match (source.tls, source.protocol) {
+                    (Some(YesNo::Yes), NetworkProtocol::Nbd) => Some(self.storage_tls(layer.name)?),
+                    (Some(YesNo::Yes), protocol) => {
+                        return Err(unsupported(format!(
+                            "<source protocol='{protocol}' tls='yes'>: QEMU encrypts connections to NBD servers only"
+                        )));
+                    }
+                    _ => None,
+                };
+                super::network::props(source, layer, credentials)
             }
             DiskSource::Nvme { source } => {
                 let source = source.as_ref().ok_or_else(missing)?;

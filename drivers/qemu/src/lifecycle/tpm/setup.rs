@@ -2,7 +2,8 @@
 
 use super::super::launch::{ask, run_to_end};
 use super::super::provide::{failed, own};
-use super::{Ground, Store, program};
+use super::{CIPHER, Ground, PASSPHRASE_FD, Store, program, readable};
+use command_fds::{CommandFdExt, FdMapping};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use model::domain::devices::tpm::{PcrBanks, TpmEmulator, TpmProfile, TpmVersion};
@@ -12,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use xdr::SecretBytes;
 
 /// How long it may take.
 const WAIT: Duration = Duration::from_secs(60);
@@ -32,13 +34,9 @@ pub(super) fn run(
     model: &Model,
     ground: &Ground,
     store: &Store,
-    emulator: &TpmEmulator,
+    (emulator, passphrase): (&TpmEmulator, Option<&SecretBytes>),
     version: TpmVersion,
 ) -> Result<()> {
-    if emulator.encryption.is_some() {
-        let text = "<tpm><encryption>: secrets are not supported yet";
-        return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
-    }
     let banks = emulator
         .active_pcr_banks
         .as_ref()
@@ -66,7 +64,7 @@ pub(super) fn run(
     }
     if made {
         options.push("--reconfigure".to_owned());
-        return perform(&setup, store, options, version, ground);
+        return perform(&setup, store, (options, passphrase), version, ground);
     }
     if let Some(profile) = &emulator.profile {
         require(&abilities, CAN_PROFILE, "profile")?;
@@ -91,7 +89,7 @@ pub(super) fn run(
     if let Store::Folder(path) = &unfinished {
         folder(path, ground)?;
     }
-    let outcome = perform(&setup, &unfinished, options, version, ground).and_then(|()| {
+    let outcome = perform(&setup, &unfinished, (options, passphrase), version, ground).and_then(|()| {
         fs::rename(unfinished.path(), store.path()).map_err(|err| failed("make", store.path(), err))
     });
     if outcome.is_err() {
@@ -175,12 +173,23 @@ fn abilities(setup: &Path) -> Result<Vec<String>> {
 fn perform(
     setup: &Path,
     store: &Store,
-    options: Vec<String>,
+    (options, passphrase): (Vec<String>, Option<&SecretBytes>),
     version: TpmVersion,
     ground: &Ground,
 ) -> Result<()> {
     let mut command = Command::new(setup);
     command.arg("--tpm-state").arg(store.for_setup()).args(options);
+    if let Some(passphrase) = passphrase {
+        let mapping = FdMapping {
+            parent_fd: readable(passphrase)?,
+            child_fd: PASSPHRASE_FD,
+        };
+        command.args(["--pwdfile-fd", &PASSPHRASE_FD.to_string(), "--cipher", CIPHER]);
+        command.fd_mappings(vec![mapping]).map_err(|err| {
+            let text = format!("<tpm>: the passphrase for swtpm_setup: {err}");
+            Error::new(Code::InternalError, ErrorDomain::Qemu, text)
+        })?;
+    }
     if version != TpmVersion::V1_2 {
         command.arg("--tpm2");
     }

@@ -28,7 +28,10 @@ impl Bus {
     fn slots(&self) -> std::ops::RangeInclusive<u8> {
         match self.model {
             PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => 0..=0,
-            PciModel::DmiToPciBridge | PciModel::PcieSwitchUpstreamPort | PciModel::PcieExpanderBus => 0..=31,
+            PciModel::DmiToPciBridge
+            | PciModel::PcieSwitchUpstreamPort
+            | PciModel::PciExpanderBus
+            | PciModel::PcieExpanderBus => 0..=31,
             _ => 1..=31,
         }
     }
@@ -163,14 +166,38 @@ impl Buses {
 
     /// A free place of a kind.
     pub(super) fn free(&self, slot: Slot) -> Option<PciAddress> {
-        let fits = |bus: &&Bus| match slot {
+        self.first_slot(|bus| match slot {
             Slot::Express => bus.is_port(),
             Slot::Conventional => bus.is_conventional() && bus.model != PciModel::DmiToPciBridge,
-        };
-        self.buses.iter().filter(fits).find_map(|bus| {
+            Slot::Root => bus.index == 0,
+        })
+    }
+
+    /// A free place for a bridge of conventional buses, which may sit where nothing can be plugged in.
+    pub(super) fn free_for_bridge(&self) -> Option<PciAddress> {
+        self.first_slot(Bus::is_conventional)
+    }
+
+    fn first_slot(&self, fits: impl Fn(&Bus) -> bool) -> Option<PciAddress> {
+        self.buses.iter().filter(|bus| fits(bus)).find_map(|bus| {
             bus.empty_slot()
                 .map(|slot| PciAddress::new(0, bus.index, slot, 0))
         })
+    }
+
+    /// Whether nothing of that slot is taken.
+    pub(super) fn is_slot_free(&self, bus: u8, slot: u8) -> bool {
+        self.bus(bus).and_then(|bus| bus.taken.get(usize::from(slot))) == Some(&0)
+    }
+
+    /// What makes a bus.
+    pub(super) fn model(&self, index: u8) -> Option<PciModel> {
+        self.bus(index).map(|bus| bus.model)
+    }
+
+    /// Lets further root ports share a slot of the first bus where one is.
+    pub(super) fn share(&mut self, slot: u8) {
+        self.port_slots.push(slot);
     }
 
     pub(super) fn free_conventional(&self) -> usize {
@@ -222,17 +249,11 @@ impl Buses {
                 self.port_slots.push(slot);
                 return Some(PciAddress::new(0, 0, slot, 0));
             }
-            // Slots that root ports fill are taken from the first function on without a gap.
-            let is_run = taken.wrapping_add(1).is_power_of_two() && taken != u8::MAX;
-            if is_run && self.ports_only(slot) {
+            if taken != u8::MAX && self.port_slots.contains(&slot) {
                 let function = u8::try_from(taken.trailing_ones()).ok()?;
                 return Some(PciAddress::new(0, 0, slot, function));
             }
         }
         None
-    }
-
-    fn ports_only(&self, slot: u8) -> bool {
-        self.port_slots.contains(&slot)
     }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 mod bus;
+mod companions;
 mod need;
 
 use super::machine::{Board, Machine};
@@ -21,16 +22,22 @@ use need::Slot;
 
 /// Gives every PCI device its place.
 pub(super) fn assign(domain: &mut Domain, machine: &Machine) -> Result<()> {
-    if machine.board == Board::Bare {
-        return Ok(());
+    if machine.board.first_bus().is_none() {
+        return without_buses(domain, machine);
+    }
+    if machine.board == Board::ArmVirt {
+        virtio_mmio(domain, machine);
     }
     let devices = &mut domain.devices;
     let mut buses = Buses::of(devices)?;
+    name_buses(devices, &mut buses, machine)?;
     take_given(devices, &mut buses)?;
+    companions::gather(devices, &mut buses)?;
     match machine.board {
         Board::I440fx => fixed_i440fx(devices, &mut buses)?,
         Board::Q35 => fixed_q35(devices, &mut buses)?,
-        Board::Bare => {}
+        // The first slot is the bridge's own.
+        _ => buses.reserve_slot(0, 0),
     }
     grow(devices, &mut buses, machine)?;
     place_bridges(devices, &mut buses)?;
@@ -45,39 +52,140 @@ pub(super) fn assign(domain: &mut Domain, machine: &Machine) -> Result<()> {
                 format!("no PCI place is left for a device ({kind:?} {index})"),
             )
         })?;
+        if companions::is_member(devices, kind, index) {
+            let group = devices.controllers.get(index).and_then(|one| one.index);
+            companions::spread(devices, &mut buses, group, place)?;
+            continue;
+        }
         buses.take(place)?;
         set(devices, kind, index, place);
     }
     Ok(())
 }
 
-fn set(devices: &mut Devices, kind: DeviceKind, index: usize, place: PciAddress) {
-    devices.for_each_info_mut(|one, at, info| {
-        if one == kind && at == index {
-            info.address = Some(Address::Pci(place));
+/// Who puts one virtio device of a `virt` machine into its memory means all of them.
+fn virtio_mmio(domain: &mut Domain, machine: &Machine) {
+    let mut wanted = false;
+    domain
+        .devices
+        .for_each_info(|_, _, info| wanted |= info.address == Some(Address::VirtioMmio));
+    if wanted {
+        all_virtio_mmio(&mut domain.devices, machine);
+    }
+}
+
+fn all_virtio_mmio(devices: &mut Devices, machine: &Machine) {
+    for (kind, index) in need::in_order(devices) {
+        let open = need::of(devices, kind, index, machine).is_some();
+        if open && need::is_virtio(devices, kind, index) {
+            set_address(devices, kind, index, Address::VirtioMmio);
+        }
+    }
+}
+
+/// A board with ISA alone has no place for what needs PCI; others find virtio devices elsewhere.
+fn without_buses(domain: &mut Domain, machine: &Machine) -> Result<()> {
+    let name = domain.os.r#type.machine.as_deref().unwrap_or_default();
+    if name.starts_with("vexpress-") {
+        // Its virtio devices are memory that the board's description tells of.
+        all_virtio_mmio(&mut domain.devices, machine);
+        return Ok(());
+    }
+    let isa = domain.os.r#type.machine.as_deref() == Some("isapc");
+    let needs =
+        |(kind, index): &(DeviceKind, usize)| need::of(&domain.devices, *kind, *index, machine).is_some();
+    if isa && need::in_order(&domain.devices).iter().any(needs) {
+        return Err(Error::new(
+            Code::XmlError,
+            ErrorDomain::Domain,
+            "the machine type 'isapc' has no PCI bus for a device that needs one",
+        ));
+    }
+    Ok(())
+}
+
+/// Adds the bridges of buses that an address names and no controller makes.
+fn name_buses(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<()> {
+    let mut highest = 0;
+    devices.for_each_info(|kind, _, info| {
+        if let Some(place) = info.pci().filter(|_| kind != DeviceKind::Console) {
+            highest = highest.max(place.bus);
         }
     });
+    let model = if machine.board.is_express() {
+        PciModel::PcieRootPort
+    } else {
+        PciModel::PciBridge
+    };
+    while buses.model(highest).is_none() {
+        add(devices, buses, model)?;
+    }
+    Ok(())
+}
+
+fn set(devices: &mut Devices, kind: DeviceKind, index: usize, place: PciAddress) {
+    set_address(devices, kind, index, Address::Pci(place));
+}
+
+fn set_address(devices: &mut Devices, kind: DeviceKind, index: usize, address: Address) {
+    if let Some(info) = devices.info_mut(kind, index) {
+        info.address = Some(address);
+    }
 }
 
 fn given(devices: &Devices, kind: DeviceKind, index: usize) -> bool {
-    let mut found = false;
-    devices.for_each_info(|one, at, info| {
-        found |= one == kind && at == index && info.pci().is_some_and(PciAddress::is_assigned);
-    });
-    found
+    let info = devices.info(kind, index);
+    info.is_some_and(|info| info.pci().is_some_and(PciAddress::is_assigned))
 }
 
 /// Marks the places that the document gives.
 fn take_given(devices: &Devices, buses: &mut Buses) -> Result<()> {
     let mut outcome = Ok(());
-    devices.for_each_info(|_, _, info| {
+    devices.for_each_info(|kind, _, info| {
+        // A console that is a serial port by another name repeats that port's address.
         if let Some(place) = info.pci().filter(|place| place.is_assigned())
+            && kind != DeviceKind::Console
             && outcome.is_ok()
         {
             outcome = buses.take(*place);
         }
     });
-    outcome
+    outcome?;
+    for controller in &devices.controllers {
+        let ControllerKind::Pci(pci) = &controller.kind else {
+            continue;
+        };
+        let (Some(model), Some(place)) = (pci.model, controller.info.pci()) else {
+            continue;
+        };
+        fits(model, *place, buses)?;
+        if model == PciModel::PcieRootPort && place.bus == 0 && place.multifunction != Some(xml::OnOff::Off) {
+            buses.share(place.slot);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a bridge may be on the bus where the document puts it.
+fn fits(model: PciModel, place: PciAddress, buses: &Buses) -> Result<()> {
+    let below: &[PciModel] = match model {
+        PciModel::PciExpanderBus => &[PciModel::PciRoot],
+        PciModel::PcieExpanderBus => &[PciModel::PcieRoot],
+        PciModel::DmiToPciBridge | PciModel::PcieRootPort => &[PciModel::PcieRoot, PciModel::PcieExpanderBus],
+        PciModel::PcieSwitchDownstreamPort => &[PciModel::PcieSwitchUpstreamPort],
+        _ => return Ok(()),
+    };
+    if buses.model(place.bus).is_some_and(|bus| below.contains(&bus)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::XmlError,
+        ErrorDomain::Domain,
+        format!(
+            "Invalid PCI address {place}: bus {} does not take a {model}",
+            place.bus
+        ),
+    ))
 }
 
 /// The functions of the south bridge of `pc`, and the screen's slot.
@@ -117,44 +225,20 @@ fn fixed_q35(devices: &mut Devices, buses: &mut Buses) -> Result<()> {
             continue;
         }
         let index = controller.index.unwrap_or(0);
-        let candidates: &[(u8, u8)] = match &controller.kind {
-            ControllerKind::Sata if index == 0 => &[(0x1f, 2)],
-            ControllerKind::Usb {
-                model: Some(UsbModel::Ich9Ehci1),
-                ..
-            } => &[(0x1d, 7), (0x1a, 7)],
-            ControllerKind::Usb {
-                model: Some(UsbModel::Ich9Uhci1),
-                ..
-            } => &[(0x1d, 0), (0x1a, 0)],
-            ControllerKind::Usb {
-                model: Some(UsbModel::Ich9Uhci2),
-                ..
-            } => &[(0x1d, 1), (0x1a, 1)],
-            ControllerKind::Usb {
-                model: Some(UsbModel::Ich9Uhci3),
-                ..
-            } => &[(0x1d, 2), (0x1a, 2)],
+        let place = match &controller.kind {
+            ControllerKind::Sata if index == 0 => PciAddress::new(0, 0, 0x1f, 2),
+            ControllerKind::Pci(pci) if pci.model == Some(PciModel::DmiToPciBridge) => {
+                PciAddress::new(0, 0, 0x1e, 0)
+            }
             _ => continue,
         };
-        let free = candidates
-            .iter()
-            .map(|(slot, function)| PciAddress::new(0, 0, *slot, *function));
-        let Some(mut place) = free.into_iter().find(|place| buses.is_free(*place)) else {
+        if !buses.is_free(place) {
             continue;
-        };
-        if matches!(
-            controller.kind,
-            ControllerKind::Usb {
-                model: Some(UsbModel::Ich9Uhci1),
-                ..
-            }
-        ) {
-            place.multifunction = Some(xml::OnOff::On);
         }
         buses.take(place)?;
         set(devices, DeviceKind::Controller, at, place);
     }
+    companions::on_board(devices, buses)?;
     buses.reserve_slot(0, 0x1f);
     let ich9 = devices
         .sounds
@@ -178,23 +262,21 @@ fn primary_video(devices: &mut Devices, buses: &mut Buses, slot: u8) -> Result<(
         return Ok(());
     }
     let place = PciAddress::new(0, 0, slot, 0);
-    buses.take(place)?;
-    set(devices, DeviceKind::Video, 0, place);
+    if buses.is_free(place) {
+        buses.take(place)?;
+        set(devices, DeviceKind::Video, 0, place);
+    }
     Ok(())
 }
 
 /// Adds root ports and bridges until everybody has a place.
 fn grow(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<()> {
-    let mut express = 0_usize;
-    let mut conventional = 0_usize;
-    for (kind, index) in need::in_order(devices) {
-        match need::of(devices, kind, index, machine) {
-            Some(Slot::Express) => express += 1,
-            Some(Slot::Conventional) => conventional += 1,
-            None => {}
-        }
-    }
-    if machine.board == Board::I440fx {
+    let wanted: Vec<Slot> = need::in_order(devices)
+        .into_iter()
+        .filter_map(|(kind, index)| need::of(devices, kind, index, machine))
+        .collect();
+    let mut conventional = wanted.iter().filter(|slot| **slot == Slot::Conventional).count();
+    if !machine.board.is_express() {
         // Bridges that are named but have no place yet take one too.
         conventional += unplaced_bridges(devices);
         while buses.free_conventional() < conventional {
@@ -204,25 +286,35 @@ fn grow(devices: &mut Devices, buses: &mut Buses, machine: &Machine) -> Result<(
         return Ok(());
     }
     let own_ports = buses.has_ports();
-    let mut added = false;
-    if conventional > 0 && !buses.has_conventional() {
-        // The bridge sits in a port, and QEMU makes buses in the order of their numbers.
-        if buses.free_ports() == 0 {
-            add(devices, buses, PciModel::PcieRootPort)?;
-            added = true;
+    let ports_before = buses.free_ports();
+    let mut used = 0;
+    // Buses are made as devices ask for them, in their order, and QEMU makes them in the order of their numbers.
+    for slot in wanted {
+        match slot {
+            Slot::Root => {}
+            Slot::Express => {
+                if buses.free_ports() == used {
+                    add(devices, buses, PciModel::PcieRootPort)?;
+                }
+                used += 1;
+            }
+            Slot::Conventional => {
+                if !buses.has_conventional() {
+                    // The bridge sits in a port.
+                    if buses.free_ports() == used {
+                        add(devices, buses, PciModel::PcieRootPort)?;
+                    }
+                    add(devices, buses, PciModel::PcieToPciBridge)?;
+                    used += 1;
+                }
+                while buses.free_conventional() < conventional {
+                    add(devices, buses, PciModel::PciBridge)?;
+                    conventional += 1;
+                }
+            }
         }
-        add(devices, buses, PciModel::PcieToPciBridge)?;
-        express += 1;
     }
-    while conventional > 0 && buses.free_conventional() < conventional {
-        add(devices, buses, PciModel::PciBridge)?;
-        conventional += 1;
-    }
-    while buses.free_ports() < express {
-        add(devices, buses, PciModel::PcieRootPort)?;
-        added = true;
-    }
-    if added && !own_ports {
+    if buses.free_ports() > ports_before && !own_ports {
         // One port for a device that is plugged in later.
         add(devices, buses, PciModel::PcieRootPort)?;
     }
@@ -270,7 +362,7 @@ fn place_bridges(devices: &mut Devices, buses: &mut Buses) -> Result<()> {
                     Some(buses.free(Slot::Express))
                 }
                 PciModel::PcieSwitchDownstreamPort => Some(buses.free_below_upstream()),
-                PciModel::PciBridge => Some(buses.free(Slot::Conventional)),
+                PciModel::PciBridge => Some(buses.free_for_bridge()),
             };
             if let Some(place) = place {
                 let place = place.ok_or_else(|| {
@@ -322,7 +414,12 @@ fn options(controller: &mut Controller, model: PciModel) {
             let target = pci.target.get_or_insert_with(PciTarget::default);
             target.chassis.get_or_insert(index);
             if let Some(place) = place {
-                let port = (u32::from(place.slot) << 3) | u32::from(place.function);
+                // A switch has one port a slot, the machine eight.
+                let port = if model == PciModel::PcieRootPort {
+                    (u32::from(place.slot) << 3) | u32::from(place.function)
+                } else {
+                    u32::from(place.slot)
+                };
                 target.port.get_or_insert(xml::Hex(port));
             }
         }

@@ -1,13 +1,14 @@
 //! Which devices need a place on PCI, and of which kind, in the order in which libvirt hands places out.
 
-use super::super::machine::{Board, Machine};
+use super::super::machine::Machine;
 use model::domain::devices::address::PciAddress;
 use model::domain::devices::chardev::SerialTargetType;
-use model::domain::devices::controller::{ControllerKind, UsbModel};
+use model::domain::devices::controller::{ControllerKind, ScsiModel, UsbModel};
 use model::domain::devices::disk::DiskBus;
-use model::domain::devices::hostdev::HostdevKind;
+use model::domain::devices::hostdev::{HostdevKind, MdevModel};
 use model::domain::devices::info::VirtioModel;
 use model::domain::devices::input::InputBus;
+use model::domain::devices::iommu::IommuModel;
 use model::domain::devices::memballoon::BalloonModel;
 use model::domain::devices::memory::MemoryModel;
 use model::domain::devices::sound::SoundModel;
@@ -22,6 +23,8 @@ pub(super) enum Slot {
     Express,
     /// A slot of a conventional bus.
     Conventional,
+    /// A slot of the machine's first bus.
+    Root,
 }
 
 /// Every device that may need a place.
@@ -41,6 +44,7 @@ pub(super) fn in_order(devices: &Devices) -> Vec<(DeviceKind, usize)> {
     all(DeviceKind::Shmem, devices.shmems.len());
     all(DeviceKind::Input, devices.inputs.len());
     all(DeviceKind::Serial, devices.serials.len());
+    all(DeviceKind::Iommu, usize::from(devices.iommu.is_some()));
     all(DeviceKind::Vsock, usize::from(devices.vsock.is_some()));
     all(DeviceKind::Memory, devices.memories.len());
     all(DeviceKind::Crypto, devices.cryptos.len());
@@ -50,25 +54,40 @@ pub(super) fn in_order(devices: &Devices) -> Vec<(DeviceKind, usize)> {
 
 /// The kind of place a device still needs; `None` for one that has a place or needs none.
 pub(super) fn of(devices: &Devices, kind: DeviceKind, index: usize, machine: &Machine) -> Option<Slot> {
-    let mut open = false;
-    devices.for_each_info(|one, at, info| {
-        if one == kind && at == index {
-            open = match info.address.as_ref() {
-                None => true,
-                Some(Address::Pci(place)) => !PciAddress::is_assigned(place),
-                Some(_) => false,
-            };
-        }
-    });
+    let open = match devices.info(kind, index)?.address.as_ref() {
+        None => true,
+        Some(Address::Pci(place)) => !PciAddress::is_assigned(place),
+        Some(_) => false,
+    };
     if !open {
         return None;
     }
     let slot = wanted(devices, kind, index)?;
-    Some(if machine.board == Board::Q35 {
+    Some(if machine.board.is_express() {
         slot
     } else {
         Slot::Conventional
     })
+}
+
+/// Whether a device is one of virtio's, which need not be on PCI.
+pub(super) fn is_virtio(devices: &Devices, kind: DeviceKind, index: usize) -> bool {
+    match kind {
+        DeviceKind::Interface => devices.interfaces.get(index).is_some_and(|one| one.is_virtio()),
+        DeviceKind::Controller => devices.controllers.get(index).is_some_and(|one| match one.kind {
+            ControllerKind::Scsi { model } => model.is_some_and(ScsiModel::is_virtio),
+            ControllerKind::VirtioSerial { .. } => true,
+            _ => false,
+        }),
+        DeviceKind::Filesystem
+        | DeviceKind::Disk
+        | DeviceKind::MemBalloon
+        | DeviceKind::Rng
+        | DeviceKind::Input
+        | DeviceKind::Vsock
+        | DeviceKind::Crypto => wanted(devices, kind, index).is_some(),
+        _ => false,
+    }
 }
 
 fn virtio(model: Option<VirtioModel>) -> Slot {
@@ -106,9 +125,13 @@ fn wanted(devices: &Devices, kind: DeviceKind, index: usize) -> Option<Slot> {
             let disk = devices.disks.get(index)?;
             (disk.target.bus == Some(DiskBus::Virtio)).then(|| virtio(disk.model))
         }
-        DeviceKind::Hostdev => {
-            matches!(devices.hostdevs.get(index)?.kind, HostdevKind::Pci { .. }).then_some(Slot::Express)
-        }
+        DeviceKind::Hostdev => match &devices.hostdevs.get(index)?.kind {
+            HostdevKind::Pci { .. } => Some(Slot::Express),
+            HostdevKind::Mdev { model, .. } => (*model == MdevModel::VfioPci).then_some(Slot::Express),
+            HostdevKind::ScsiHost { model, .. } => Some(virtio(*model)),
+            _ => None,
+        },
+        DeviceKind::Iommu => (devices.iommu.as_ref()?.model == IommuModel::Virtio).then_some(Slot::Root),
         DeviceKind::MemBalloon => match devices.memballoon.as_ref()?.model {
             BalloonModel::None | BalloonModel::Xen => None,
             BalloonModel::VirtioTransitional => Some(Slot::Conventional),
@@ -143,7 +166,7 @@ fn wanted(devices: &Devices, kind: DeviceKind, index: usize) -> Option<Slot> {
         },
         DeviceKind::Crypto => Some(Slot::Express),
         DeviceKind::Panic => {
-            (devices.panics.get(index)?.model == Some(PanicModel::PvPanic)).then_some(Slot::Conventional)
+            (devices.panics.get(index)?.model == Some(PanicModel::PvPanic)).then_some(Slot::Root)
         }
         _ => None,
     }
@@ -151,12 +174,21 @@ fn wanted(devices: &Devices, kind: DeviceKind, index: usize) -> Option<Slot> {
 
 fn controller(devices: &Devices, index: usize) -> Option<Slot> {
     let controller = devices.controllers.get(index)?;
+    if super::companions::follows(devices, index) {
+        return None;
+    }
     match (&controller.kind, controller.bus()) {
         (ControllerKind::Usb { model, .. }, _) => match model {
             Some(UsbModel::None | UsbModel::Qusb1 | UsbModel::Qusb2) => None,
             Some(UsbModel::NecXhci | UsbModel::QemuXhci) => Some(Slot::Express),
             _ => Some(Slot::Conventional),
         },
+        (
+            ControllerKind::Scsi {
+                model: Some(ScsiModel::VirtioTransitional),
+            },
+            _,
+        ) => Some(Slot::Conventional),
         (ControllerKind::Scsi { model: Some(model) }, _) if model.is_virtio() => Some(Slot::Express),
         (ControllerKind::VirtioSerial { model, .. }, _) => Some(virtio(*model)),
         (_, ControllerType::Scsi | ControllerType::Sata | ControllerType::Ide) => Some(Slot::Conventional),

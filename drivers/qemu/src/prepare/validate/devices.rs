@@ -2,16 +2,24 @@
 
 use super::super::machine::{Board, Machine};
 use super::{unsupported, wrong};
-use error::Result;
+use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
-use model::domain::devices::chardev::SerialTargetType;
+use model::domain::devices::chardev::{ProtocolType, Reconnect, SerialTargetType, SourceMode};
 use model::domain::devices::controller::{ControllerKind, ControllerType, UsbModel};
+use model::domain::devices::disk::DiskBus;
+use model::domain::devices::graphics::{Gl, Listen};
+use model::domain::devices::hostdev::HostdevKind;
 use model::domain::devices::input::InputBus;
 use model::domain::devices::iommu::IommuModel;
+use model::domain::devices::rng::RngBackend;
+use model::domain::devices::smartcard::SmartcardKind;
+use model::domain::devices::tpm::TpmVersion;
 use model::domain::devices::video::VideoType;
-use model::domain::devices::{Address, Graphics};
+use model::domain::devices::watchdog::PanicModel;
+use model::domain::devices::{Address, CharSource, Graphics};
 use model::domain::features::Switch;
 use std::collections::BTreeSet;
+use xml::YesNo;
 
 /// The most ports of an xHCI controller.
 const XHCI_PORTS: u32 = 15;
@@ -24,8 +32,112 @@ pub(super) fn check(domain: &Domain, machine: &Machine) -> Result<()> {
     usb(domain)?;
     controllers(domain)?;
     board(domain, machine)?;
+    foreign(domain, machine)?;
     screens(domain)?;
+    character_devices(domain)?;
     others(domain)
+}
+
+/// Features of machines of other architectures.
+fn foreign(domain: &Domain, machine: &Machine) -> Result<()> {
+    let Some(features) = domain.features.as_deref() else {
+        return Ok(());
+    };
+    let given = [
+        ("hpt", features.hpt.is_some()),
+        ("htm", features.htm.is_some()),
+        ("nested-hv", features.nested_hv.is_some()),
+        ("ccf-assist", features.ccf_assist.is_some()),
+        ("cfpc", features.cfpc.is_some()),
+        ("sbbc", features.sbbc.is_some()),
+        ("ibs", features.ibs.is_some()),
+        ("ras", features.ras.is_some() && machine.board != Board::ArmVirt),
+        ("gic", features.gic.is_some() && machine.board != Board::ArmVirt),
+        ("vmport", features.vmport.is_some() && machine.board.is_arm()),
+        ("smm", features.smm.is_some() && machine.board.is_arm()),
+        ("ps2", features.ps2.is_some() && machine.board.is_arm()),
+        ("async-teardown", features.async_teardown.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(unsupported(format!(
+            "<features>: <{name}> is not for this architecture and machine type"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What ports and channels are connected to.
+fn character_devices(domain: &Domain) -> Result<()> {
+    for (_, source) in domain.devices.all_chars() {
+        ends(source)?;
+    }
+    for (_, source) in domain.devices.chars() {
+        if let CharSource::Tcp {
+            protocol: Some(protocol),
+            ..
+        } = source
+            && !matches!(protocol.kind, ProtocolType::Raw | ProtocolType::Telnet)
+        {
+            return Err(unsupported(format!(
+                "<protocol type='{}'>: QEMU speaks 'raw' and 'telnet'",
+                protocol.kind
+            )));
+        }
+    }
+    for reader in &domain.devices.smartcards {
+        if let SmartcardKind::Passthrough {
+            source: source @ CharSource::Unix { .. },
+        } = &reader.kind
+            && source.path().is_none()
+        {
+            return Err(wrong("<smartcard type='unix'>: <source> has no path"));
+        }
+    }
+    for rng in &domain.devices.rngs {
+        if let RngBackend::Egd {
+            source: source @ CharSource::Unix { .. },
+        } = &rng.backend
+            && source.path().is_none()
+        {
+            return Err(Error::new(
+                Code::InternalError,
+                ErrorDomain::Domain,
+                "<rng><backend type='unix'>: <source> has no path",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is said where a connection leads to.
+fn ends(source: &CharSource) -> Result<()> {
+    let forever = |reconnect: &Option<Reconnect>| {
+        reconnect
+            .as_ref()
+            .is_some_and(|one| one.enabled == Some(YesNo::Yes) && one.timeout.is_none())
+    };
+    let (service, reconnect) = match source {
+        CharSource::Tcp {
+            source: Some(source), ..
+        } => (source.service.is_some(), forever(&source.reconnect)),
+        CharSource::Unix { source: Some(source) } => (true, forever(&source.reconnect)),
+        CharSource::Udp { sources } => {
+            let of = |mode| sources.iter().filter(move |source| source.mode == mode);
+            if of(SourceMode::Connect).count() > 1 || of(SourceMode::Bind).count() > 1 {
+                return Err(wrong("<source>: a UDP connection has one of each mode at most"));
+            }
+            let mut targets = of(SourceMode::Connect);
+            (targets.next().is_none_or(|to| to.service.is_some()), false)
+        }
+        _ => return Ok(()),
+    };
+    if !service {
+        return Err(wrong("<source>: no 'service' tells the port"));
+    }
+    if reconnect {
+        return Err(wrong("<reconnect enabled='yes'> needs a 'timeout'"));
+    }
+    Ok(())
 }
 
 fn usb(domain: &Domain) -> Result<()> {
@@ -44,8 +156,35 @@ fn usb(domain: &Domain) -> Result<()> {
                 "<controller type='usb' model='none'> excludes other USB controllers",
             ));
         }
-        if !devices.hubs.is_empty() {
-            return Err(unsupported("<hub>: USB is switched off for this domain"));
+        let on_usb = [
+            ("hub", !devices.hubs.is_empty()),
+            (
+                "input",
+                devices
+                    .inputs
+                    .iter()
+                    .any(|input| input.bus == Some(InputBus::Usb)),
+            ),
+            (
+                "disk",
+                devices
+                    .disks
+                    .iter()
+                    .any(|disk| disk.target.bus == Some(DiskBus::Usb)),
+            ),
+            ("redirdev", !devices.redirdevs.is_empty()),
+            (
+                "hostdev",
+                devices
+                    .hostdevs
+                    .iter()
+                    .any(|one| matches!(one.kind, HostdevKind::Usb { .. })),
+            ),
+        ];
+        if let Some((what, _)) = on_usb.iter().find(|(_, there)| *there) {
+            return Err(unsupported(format!(
+                "<{what}>: USB is switched off for this domain"
+            )));
         }
     }
     for (model, ports, index) in &models {
@@ -75,6 +214,22 @@ fn usb(domain: &Domain) -> Result<()> {
 }
 
 fn controllers(domain: &Domain) -> Result<()> {
+    let cells = domain
+        .cpu
+        .as_deref()
+        .and_then(|cpu| cpu.numa.as_ref())
+        .map_or(0, |numa| numa.cells.len());
+    for controller in &domain.devices.controllers {
+        if let ControllerKind::Pci(pci) = &controller.kind
+            && let Some(node) = pci.target.as_ref().and_then(|target| target.node)
+            && node as usize >= cells
+        {
+            return Err(wrong(format!(
+                "<controller type='pci' index='{}'>: the guest has no NUMA node {node}",
+                controller.index.unwrap_or(0)
+            )));
+        }
+    }
     for controller in &domain.devices.controllers {
         let threaded = controller
             .driver
@@ -96,6 +251,14 @@ fn board(domain: &Domain, machine: &Machine) -> Result<()> {
         match iommu.model {
             IommuModel::Intel if machine.board != Board::Q35 => {
                 return Err(unsupported("<iommu model='intel'> needs the machine type 'q35'"));
+            }
+            IommuModel::SmmuV3 if machine.board != Board::ArmVirt => {
+                return Err(unsupported(
+                    "<iommu model='smmuv3'> needs a machine type 'virt' of ARM",
+                ));
+            }
+            IommuModel::Virtio if iommu.info.pci().is_some_and(|place| place.bus != 0) => {
+                return Err(wrong("<iommu model='virtio'>: its place is on bus 0"));
             }
             IommuModel::Virtio if !features.is_some_and(|features| features.acpi) => {
                 return Err(unsupported("<iommu model='virtio'> needs <acpi/>"));
@@ -123,12 +286,33 @@ fn board(domain: &Domain, machine: &Machine) -> Result<()> {
     }
     for serial in &domain.devices.serials {
         let kind = serial.target.as_ref().and_then(|target| target.kind);
-        if let Some(kind @ (SerialTargetType::SpaprVio | SerialTargetType::System | SerialTargetType::Sclp)) =
-            kind
-        {
+        let foreign = match kind {
+            Some(SerialTargetType::System) => machine.board != Board::ArmVirt,
+            Some(SerialTargetType::SpaprVio | SerialTargetType::Sclp) => true,
+            // The boards' own ports by the name that old documents give them.
+            Some(SerialTargetType::Isa) => machine.board.is_arm() && machine.board != Board::ArmVirt,
+            Some(SerialTargetType::IsaDebug) => machine.board.is_arm(),
+            _ => false,
+        };
+        if let Some(kind) = kind.filter(|_| foreign) {
             return Err(unsupported(format!(
-                "<serial><target type='{kind}'> is a port of another architecture"
+                "<serial><target type='{kind}'> is a port of other machines"
             )));
+        }
+    }
+    for tpm in &domain.devices.tpms {
+        if machine.board.is_arm() && tpm.backend.version == Some(TpmVersion::V1_2) {
+            return Err(unsupported("<tpm>: ARM's machines have TPM 2.0 only"));
+        }
+    }
+    for panic in &domain.devices.panics {
+        let elsewhere = panic
+            .info
+            .address
+            .as_ref()
+            .is_some_and(|address| !matches!(address, Address::Pci(_)));
+        if panic.model == Some(PanicModel::PvPanic) && elsewhere {
+            return Err(unsupported("<panic model='pvpanic'>: its address is one of PCI"));
         }
     }
     Ok(())
@@ -136,6 +320,7 @@ fn board(domain: &Domain, machine: &Machine) -> Result<()> {
 
 fn screens(domain: &Domain) -> Result<()> {
     let devices = &domain.devices;
+    devices.graphics.iter().try_for_each(listening)?;
     let headless = devices
         .graphics
         .iter()
@@ -144,6 +329,16 @@ fn screens(domain: &Domain) -> Result<()> {
         .graphics
         .iter()
         .any(|server| matches!(server, Graphics::Vnc(_) | Graphics::Spice(_)));
+    let gl = |gl: &Option<Gl>| gl.as_ref().is_some_and(|gl| gl.enable == Some(YesNo::Yes));
+    let spice_gl = devices
+        .graphics
+        .iter()
+        .any(|server| matches!(server, Graphics::Spice(spice) if gl(&spice.gl)));
+    if headless && spice_gl {
+        return Err(unsupported(
+            "<graphics>: QEMU has one display with OpenGL at most",
+        ));
+    }
     if headless && !shown && devices.graphics.len() > 1 {
         return Err(unsupported(
             "<graphics type='egl-headless'> goes with a server of type 'vnc' or 'spice' only",
@@ -166,6 +361,26 @@ fn screens(domain: &Domain) -> Result<()> {
         return Err(unsupported("<video>: type 'ramfb' has no address"));
     }
     Ok(())
+}
+
+/// Where a server listens, which old documents say in attributes and newer ones in an element as well.
+fn listening(server: &Graphics) -> Result<()> {
+    let (kind, listen, socket) = match server {
+        Graphics::Vnc(vnc) => ("vnc", &vnc.listen, &vnc.socket),
+        Graphics::Spice(spice) => ("spice", &spice.listen, &None),
+        _ => return Ok(()),
+    };
+    let differs = |attribute: &Option<String>, element: &Option<String>| matches!((attribute, element), (Some(attribute), Some(element)) if attribute != element);
+    match server.listens().first() {
+        Some(Listen::Network { network: None, .. }) => Err(wrong("<listen type='network'> names no network")),
+        Some(Listen::Address { address }) if differs(listen, address) => Err(wrong(format!(
+            "<graphics type='{kind}'>: 'listen' and the first <listen> are two addresses"
+        ))),
+        Some(Listen::Socket { socket: path }) if differs(socket, path) => Err(wrong(format!(
+            "<graphics type='{kind}'>: 'socket' and the first <listen> are two sockets"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn others(domain: &Domain) -> Result<()> {
@@ -192,6 +407,12 @@ fn others(domain: &Domain) -> Result<()> {
         )));
     }
     for shmem in &domain.devices.shmems {
+        if shmem.size.is_some_and(|size| !size.0.is_power_of_two()) {
+            return Err(wrong(format!(
+                "<shmem name='{}'>: the size has to be a power of two, of 1 MiB at least",
+                shmem.name
+            )));
+        }
         if shmem.msi.is_some() && shmem.server.is_none() {
             return Err(wrong(format!(
                 "<shmem name='{}'>: <msi> needs a <server>",
@@ -202,7 +423,7 @@ fn others(domain: &Domain) -> Result<()> {
     let mut models = BTreeSet::new();
     for label in &domain.seclabels {
         let model = label.model.as_deref();
-        if domain.seclabels.len() > 1 && model.is_none() {
+        if domain.seclabels.len() > 1 && matches!(model, None | Some("none")) {
             return Err(wrong("<seclabel>: with more than one each names its model"));
         }
         if !models.insert(model) {

@@ -1,12 +1,14 @@
 //! Disks.
 
-use super::unsupported;
+use super::{unsupported, wrong};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
 use model::domain::devices::disk::{DiskBus, DiskDevice};
 use model::domain::devices::disk_source::{DiskSource, EncryptionEngine, StorageFormat};
+use model::domain::devices::info::DeviceSecLabel;
 use model::domain::devices::{Address, Disk};
 use std::collections::BTreeSet;
+use xml::YesNo;
 
 /// What each disk is by itself.
 pub(super) fn check(domain: &Domain) -> Result<()> {
@@ -44,10 +46,23 @@ fn one(disk: &Disk) -> Result<()> {
             return Err(refused(&format!("<{what}> is longer than {most} characters")));
         }
     }
+    let details = disk.source.details();
+    let relabelled = |label: &&DeviceSecLabel| label.relabel == Some(YesNo::Yes) && label.label.is_none();
+    if let Some(label) = details.and_then(|details| details.seclabels.iter().find(relabelled)) {
+        return Err(wrong(format!(
+            "<disk><target dev='{target}'>: <seclabel model='{}' relabel='yes'> names no <label>",
+            label.model.as_deref().unwrap_or_default()
+        )));
+    }
+    let auth = details
+        .and_then(|details| details.auth.as_ref())
+        .or(disk.auth.as_ref());
+    if auth.is_some_and(|auth| auth.secret.kind.is_none()) {
+        return Err(refused("<auth>: <secret> names no type"));
+    }
     if disk.shareable && !matches!(disk.format(), None | Some(StorageFormat::Raw)) {
         return Err(refused("<shareable/> needs an image of format 'raw'"));
     }
-    let details = disk.source.details();
     let encryption = disk
         .encryption
         .as_ref()
@@ -88,6 +103,12 @@ fn address(disk: &Disk) -> Result<()> {
     };
     if fits {
         Ok(())
+    } else if disk.target.bus == Some(DiskBus::Usb) {
+        Err(Error::new(
+            Code::InternalError,
+            ErrorDomain::Qemu,
+            "this kind of <address> is not for bus='usb'",
+        ))
     } else {
         let bus = disk.target.bus.map(|bus| bus.to_string()).unwrap_or_default();
         Err(unsupported(format!(

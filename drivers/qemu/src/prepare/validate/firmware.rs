@@ -4,7 +4,7 @@ use super::{unsupported, wrong_detail};
 use crate::prepare::machine::{Board, Machine};
 use error::Result;
 use model::domain::Domain;
-use model::domain::os::{FirmwareFeatureName, FirmwareKind, LoaderType};
+use model::domain::os::{FirmwareFeatureName, FirmwareKind, Loader, LoaderType};
 use xml::YesNo;
 
 /// What contradicts itself, as the user wrote it.
@@ -51,14 +51,23 @@ pub(super) fn before(domain: &Domain) -> Result<()> {
 /// What firmware needs of the rest of the machine.
 pub(super) fn after(domain: &Domain, machine: &Machine) -> Result<()> {
     let os = &domain.os;
+    let features = domain.features.as_ref();
+    let has_acpi = features.is_some_and(|features| features.acpi);
+    let is_pflash = |loader: &Loader| loader.r#type == Some(LoaderType::Pflash);
+    let is_efi = os.firmware == Some(FirmwareKind::Efi) || os.loader.as_ref().is_some_and(is_pflash);
+    match os.r#type.arch.as_deref() {
+        // Without UEFI nobody there finds the tables; with it they need not be.
+        Some("aarch64") if has_acpi && !is_efi => {
+            return Err(unsupported("ACPI requires UEFI on this architecture"));
+        }
+        Some("x86_64" | "i686") if is_efi && !has_acpi => {
+            return Err(unsupported("UEFI requires ACPI on this architecture"));
+        }
+        _ => {}
+    }
     let Some(loader) = os.loader.as_ref() else {
         return Ok(());
     };
-    let features = domain.features.as_ref();
-    let is_efi = os.firmware == Some(FirmwareKind::Efi) || loader.r#type == Some(LoaderType::Pflash);
-    if is_efi && !features.is_some_and(|features| features.acpi) {
-        return Err(unsupported("UEFI requires ACPI on this architecture"));
-    }
     if loader.secure != Some(YesNo::Yes) {
         return Ok(());
     }

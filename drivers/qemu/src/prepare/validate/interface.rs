@@ -89,6 +89,7 @@ fn check_one(interface: &Interface) -> Result<()> {
     if !interface.ips.is_empty() && !passt && !matches!(interface.kind, InterfaceKind::User { .. }) {
         return refuse("QEMU cannot set addresses in the guest (<ip>)");
     }
+    model::network::complete_interface(&mut interface.clone())?;
     check_passt(interface)?;
     check_addresses(interface)?;
     if !interface.routes.is_empty() {

@@ -3,14 +3,24 @@
 mod devices;
 mod disk;
 mod firmware;
+mod hostdevs;
 mod interface;
 mod processor;
+mod sysinfo;
+mod tuning;
 
 use super::machine::{Board, Machine};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain;
+use model::domain::devices::Address;
 use model::domain::devices::disk::DiskBus;
 use std::collections::BTreeSet;
+
+/// The most I/O threads.
+const MOST_THREADS: u32 = 65_535;
+
+/// The highest number of a controller: every slot of 256 PCI buses taken.
+const HIGHEST_CONTROLLER: u32 = 256 * 32 - 1;
 
 fn unsupported(text: impl Into<String>) -> Error {
     Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text)
@@ -27,7 +37,36 @@ fn wrong_detail(text: &str) -> Result<()> {
 
 /// What can be told of the machine before it is chosen.
 pub(super) fn machine(domain: &Domain) -> Result<()> {
+    numbers(domain)?;
     firmware::before(domain)
+}
+
+/// Numbers of what would be made one by one: no machine has as many, whatever its type.
+fn numbers(domain: &Domain) -> Result<()> {
+    if let Some(count) = domain.iothreads.filter(|count| *count > MOST_THREADS) {
+        return Err(unsupported(format!(
+            "<iothreads>: {count} are more than {MOST_THREADS}"
+        )));
+    }
+    let mut highest = 0;
+    for controller in &domain.devices.controllers {
+        highest = highest.max(controller.index.unwrap_or(0));
+    }
+    domain.devices.for_each_info(|_, _, info| {
+        let controller = match info.address.as_ref() {
+            Some(Address::Drive(at)) => at.controller,
+            Some(Address::VirtioSerial(at)) => at.controller,
+            Some(Address::Ccid(at)) => at.controller,
+            _ => 0,
+        };
+        highest = highest.max(controller);
+    });
+    if highest > HIGHEST_CONTROLLER {
+        return Err(wrong(format!(
+            "<controller index='{highest}'>: there is no place for more than {HIGHEST_CONTROLLER}"
+        )));
+    }
+    Ok(())
 }
 
 /// What can be told before anything is added.
@@ -56,6 +95,10 @@ pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
     processor::check(domain)?;
     devices::check(domain, machine)?;
     interface::check(domain)?;
+    hostdevs::raw_access(domain)?;
+    hostdevs::check(domain)?;
+    tuning::check(domain)?;
+    sysinfo::check(domain)?;
     let mut indexes = BTreeSet::new();
     for controller in &domain.devices.controllers {
         if let Some(index) = controller.index
@@ -94,6 +137,7 @@ pub(super) fn before(domain: &Domain, machine: &Machine) -> Result<()> {
 /// What can be told once everything has its place.
 pub(super) fn after(domain: &Domain) -> Result<()> {
     disk::places(domain)?;
+    hostdevs::places(domain)?;
     let mut aliases = BTreeSet::new();
     let mut twice = None;
     domain.devices.for_each_info(|kind, _, info| {

@@ -3,13 +3,14 @@
 use super::{unsupported, wrong};
 use error::Result;
 use model::domain::Domain;
-use model::domain::cpu::{Cpu, CpuCacheMode, CpuMode, MaxPhysAddrMode};
+use model::domain::cpu::{Cpu, CpuCacheMode, CpuFeature, CpuFeaturePolicy, CpuMode, MaxPhysAddrMode};
 
 /// What the processor's elements say of each other.
 pub(super) fn check(domain: &Domain) -> Result<()> {
     let cpu = domain.cpu.as_deref();
     if let Some(cpu) = cpu {
         features(cpu)?;
+        vectors(cpu)?;
     }
     nodes(domain)
 }
@@ -46,6 +47,35 @@ fn features(cpu: &Cpu) -> Result<()> {
     Ok(())
 }
 
+/// ARM's scalable vectors: their lengths are features that need the feature itself.
+fn vectors(cpu: &Cpu) -> Result<()> {
+    let is_on = |feature: &CpuFeature| {
+        !matches!(
+            feature.policy,
+            Some(CpuFeaturePolicy::Disable | CpuFeaturePolicy::Forbid)
+        )
+    };
+    let off = cpu
+        .features
+        .iter()
+        .any(|feature| feature.name == "sve" && !is_on(feature));
+    let is_length = |name: &str| {
+        name.strip_prefix("sve")
+            .is_some_and(|bits| !bits.is_empty() && bits.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let length = cpu
+        .features
+        .iter()
+        .find(|feature| is_length(&feature.name) && is_on(feature));
+    match length {
+        Some(length) if off => Err(unsupported(format!(
+            "<cpu>: SVE disabled, but SVE vector lengths provided: '{}'",
+            length.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn nodes(domain: &Domain) -> Result<()> {
     let cells = domain
         .cpu
@@ -71,6 +101,20 @@ fn nodes(domain: &Domain) -> Result<()> {
     if pages.iter().filter(|page| page.nodeset.is_none()).count() > 1 {
         return Err(unsupported("<hugepages>: two sizes are for all nodes"));
     }
+    // One node, or none, is all nodes: its pages are the guest's.
+    let whole = pages.iter().find(|page| page.nodeset.is_none());
+    let first = pages
+        .iter()
+        .find(|page| page.nodeset.as_ref().is_some_and(|nodes| nodes.contains(0)));
+    if let (true, Some(whole), Some(first)) = (cells.is_empty(), whole, first)
+        && whole.size != first.size
+    {
+        return Err(wrong(format!(
+            "<hugepages>: {} KiB and {} KiB are both for the whole of a guest without NUMA nodes",
+            whole.size.0, first.size.0
+        )));
+    }
+    overlaps(domain)?;
     if domain.max_memory.is_some() && cells.is_empty() {
         return Err(unsupported(
             "<maxMemory>: plugging memory in needs at least one NUMA node",
@@ -84,4 +128,25 @@ fn nodes(domain: &Domain) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether two devices of memory are at one place of the guest's memory.
+fn overlaps(domain: &Domain) -> Result<()> {
+    let mut places: Vec<(u64, u64)> = Vec::new();
+    for module in &domain.devices.memories {
+        let Some(base) = module.target.address.as_ref().map(|address| address.base.0) else {
+            continue;
+        };
+        places.push((base, base.saturating_add(module.target.size.bytes())));
+    }
+    places.sort_unstable();
+    let clash = places
+        .windows(2)
+        .find(|two| matches!(two, [(_, end), (start, _)] if start < end));
+    match clash {
+        Some([(one, end), (other, _)]) => Err(unsupported(format!(
+            "<memory>: the one at {one:#x} to {end:#x} overlaps with the one at {other:#x}"
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -1,0 +1,149 @@
+//! The files of a guest that change hands.
+
+use crate::command;
+use model::domain::Domain as Model;
+use model::domain::devices::CharSource;
+use model::domain::devices::info::DeviceSecLabel;
+use model::domain::security::SecLabelType;
+use std::path::{Path, PathBuf};
+
+/// A file that is the guest's user's while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owned {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it goes back afterwards: what other guests may read at the same time does not.
+    pub returns: bool,
+}
+
+/// Whether a device's files are left alone.
+fn is_exempt(labels: &[DeviceSecLabel]) -> bool {
+    let of_owners = |label: &&DeviceSecLabel| label.model.as_deref().is_none_or(|model| model == "dac");
+    labels
+        .iter()
+        .filter(of_owners)
+        .any(|label| label.relabel.is_some_and(|relabel| !relabel.is_yes()))
+}
+
+impl Owned {
+    /// Those of a live document; none where it says that owners stay.
+    pub(crate) fn of(model: &Model) -> Vec<Self> {
+        let exempt = model.seclabels.iter().any(|label| {
+            let none = label.r#type == Some(SecLabelType::None);
+            let stays = label.relabel.is_some_and(|relabel| !relabel.is_yes());
+            label.model.as_deref().is_none_or(|model| model == "dac") && (none || stays)
+        });
+        if exempt {
+            return Vec::new();
+        }
+        let mut all: Vec<Self> = Vec::new();
+        let mut add = |path: &str, returns: bool| {
+            let path = PathBuf::from(path);
+            if path.is_absolute() && !is_everybodys(&path) && all.iter().all(|one| one.path != path) {
+                all.push(Self { path, returns });
+            }
+        };
+        let os = &model.os;
+        for path in [&os.kernel, &os.initrd, &os.dtb, &os.shim].into_iter().flatten() {
+            add(path, true);
+        }
+        for table in os.acpi.iter().flat_map(|acpi| &acpi.tables) {
+            add(&table.path, true);
+        }
+        for disk in &model.devices.disks {
+            let returns = !disk.readonly && !disk.shareable;
+            for (at, source) in command::sources(disk).into_iter().enumerate() {
+                let exempt = source
+                    .details()
+                    .is_some_and(|details| is_exempt(&details.seclabels));
+                if let Some(path) = source.path().filter(|_| !exempt) {
+                    // Layers below the first are only read, and perhaps by others, too.
+                    add(path, returns && at == 0);
+                }
+            }
+        }
+        for (_, source) in model.devices.chars() {
+            let (path, labels) = match source {
+                CharSource::Dev { source: Some(source) } | CharSource::Pipe { source: Some(source) } => {
+                    (&source.path, &source.seclabels)
+                }
+                CharSource::File { source: Some(source) } => (&source.path, &source.seclabels),
+                _ => continue,
+            };
+            if let Some(path) = path.as_deref().filter(|_| !is_exempt(labels)) {
+                add(path, true);
+            }
+        }
+        for memory in &model.devices.memories {
+            if let Some(path) = memory.source.as_ref().and_then(|source| source.path.as_deref()) {
+                add(path, true);
+            }
+        }
+        for input in &model.devices.inputs {
+            let path = input
+                .source
+                .as_ref()
+                .and_then(|source| source.evdev.as_deref().or(source.dev.as_deref()));
+            if let Some(path) = path {
+                add(path, true);
+            }
+        }
+        all
+    }
+}
+
+/// Nodes that everybody may use.
+fn is_everybodys(path: &Path) -> bool {
+    let nodes = [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+    ];
+    nodes.iter().any(|node| path == Path::new(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(seclabel: &str) -> Model {
+        let text = format!(
+            "<domain type='qemu'><name>a</name><memory>1024</memory><os><type>hvm</type><kernel>/k</kernel></os><devices>\
+             <disk type='file'><source file='/a'/><backingStore type='file'><format type='raw'/><source file='/b'/>\
+             </backingStore><target dev='vda'/></disk>\
+             <disk type='file'><source file='/c'/><target dev='vdb'/><readonly/></disk>\
+             <disk type='file'><source file='/d'><seclabel model='dac' relabel='no'/></source><target dev='vdc'/></disk>\
+             <serial type='file'><source path='/e'/></serial><serial type='dev'><source path='/dev/null'/></serial>\
+             </devices>{seclabel}</domain>"
+        );
+        Model::from_xml(&text).unwrap()
+    }
+
+    #[test]
+    fn what_others_may_read_does_not_go_back() {
+        let all = Owned::of(&model(""));
+        let all: Vec<(&str, bool)> = all
+            .iter()
+            .map(|one| (one.path.to_str().unwrap(), one.returns))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                ("/k", true),
+                ("/a", true),
+                ("/b", false),
+                ("/c", false),
+                ("/e", true)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_document_can_keep_its_files() {
+        assert_eq!(Owned::of(&model("<seclabel type='none' model='dac'/>")), []);
+        assert_eq!(Owned::of(&model("<seclabel type='none'/>")), []);
+        assert_ne!(Owned::of(&model("<seclabel type='none' model='selinux'/>")), []);
+    }
+}
