@@ -3,8 +3,6 @@
 //! It looks at the URI that a client opens, connects to the daemon that serves it, and from then on passes packets on
 //! without knowing what they mean. It keeps nothing.
 
-mod default_uri;
-mod entrance;
 mod proxy;
 
 use std::process::ExitCode;

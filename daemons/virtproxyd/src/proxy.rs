@@ -1,12 +1,11 @@
 //! What the proxy answers itself: the opening of a connection. All else goes to the daemon that the client opened.
 
-use crate::default_uri;
-use crate::entrance::Certified;
-use client::Uri;
 use daemon::config::{Key, NetworkConfig, Schema};
+use daemon::confinement::{Capabilities, CapabilitySet, Needs};
 use daemon::handshake::{self, feature};
-use daemon::{Daemon, Entrance, Info, Instance};
+use daemon::{Daemon, Entrance, Info, Instance, Network};
 use error::{Code, Domain, Error, Result};
+use front::{Certified, default_uri, local_uri};
 use neighbours::Neighbour;
 use protocol::net::Header;
 use protocol::remote::procedure::{
@@ -39,7 +38,15 @@ impl Daemon for Proxy {
     const SOCKETS: &'static str = "libvirt";
 
     const KEYS: &'static [Key] = NetworkConfig::KEYS;
-    const NETWORK: bool = true;
+    const NETWORK: Network = Network::Configured;
+    /// It copies and encrypts, and waits for nothing: more threads would mostly wake each other.
+    const THREADS: usize = 1;
+    /// Everybody's packets pass here, strangers' among them: it has no power, and keeps nothing.
+    const NEEDS: Needs = Needs {
+        capabilities: Capabilities::Only(CapabilitySet::empty()),
+        children: false,
+        places: Some(front::places),
+    };
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
         Ok(Arc::new(Self { instance }))
@@ -108,15 +115,13 @@ async fn open(call: Call, args: ConnectOpenArgs) -> Result<()> {
     let read_only = call.session.read_only() || args.flags & READ_ONLY != 0;
     let name = match args.name.filter(|name| !name.is_empty()) {
         Some(name) => name,
-        None => default_uri::find(instance).await?,
+        None => default_uri::find(instance, default_uri::of_daemons).await?,
     };
-    let neighbour = Neighbour::of(&local(&name)?, &instance.layout, read_only)?;
-    let args = ConnectOpenArgs {
-        name: Some(name),
-        flags: args.flags,
-    };
+    let neighbour = Neighbour::of(&local_uri::parse(&name)?, &instance.layout, read_only)?;
+    // Without it the daemon would take the client for the proxy.
+    let caller = call.session.caller();
     let (stream, keepalive) = tokio::select! {
-        opened = neighbour.open(&args) => opened?,
+        opened = neighbour.open(instance, name, args.flags, &caller) => opened?,
         () = call.session.closed() => return Err(Error::new(Code::Rpc, Domain::Rpc, "the client is gone")),
     };
     let keepalive = if keepalive {
@@ -128,16 +133,6 @@ async fn open(call: Call, args: ConnectOpenArgs) -> Result<()> {
     call.session.relay(Transport::unix(stream), keepalive, keeps)?;
     tracing::debug!(client = call.session.id(), ?neighbour, "client is passed on");
     Ok(())
-}
-
-/// A client's URI, which may not tell how to reach the daemon: that is the proxy's choice.
-fn local(name: &str) -> Result<Uri> {
-    let uri = Uri::parse(name)?;
-    if uri.of_driver() == name {
-        return Ok(uri);
-    }
-    let text = format!("URI '{name}' tells how to reach the daemon, which only the proxy may choose");
-    Err(Error::new(Code::InvalidArg, Domain::Uri, text))
 }
 
 /// Only of a connection that is not open, or the call would be passed on.
@@ -159,21 +154,6 @@ async fn supports_feature(call: Call, args: ConnectSupportsFeatureArgs) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_way_is_not_the_clients_to_choose() {
-        assert!(local("qemu:///system").is_ok());
-        for (uri, code) in [
-            ("qemu+unix:///system?socket=/etc/passwd", Code::InvalidArg),
-            ("qemu+unix:///system", Code::InvalidArg),
-            ("qemu:///system?mode=legacy", Code::InvalidArg),
-            ("qemu+tcp://elsewhere/system", Code::NoSupport),
-            ("qemu://elsewhere/system", Code::NoSupport),
-            ("nonsense", Code::InvalidArg),
-        ] {
-            assert_eq!(local(uri).unwrap_err().code(), code, "{uri}");
-        }
-    }
 
     #[test]
     fn only_what_is_about_the_clients_own_connection_is_kept() {

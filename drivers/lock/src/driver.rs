@@ -4,6 +4,7 @@ use crate::handlers;
 use crate::owner::{Client, Known, Process};
 use crate::spaces::{SpaceNotes, Spaces};
 use daemon::config::DaemonConfig;
+use daemon::confinement::{Capabilities, CapabilitySet, Needs};
 use daemon::{Handover, Info, Instance, Routes};
 use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
@@ -92,8 +93,15 @@ impl daemon::Driver for Driver {
         about: "Keeps the leases of guests, whoever else is restarted",
         driver: "lock",
     };
+    const THREADS: usize = 1;
     const CONNECTS: bool = false;
-    const HANDS_OVER: bool = true;
+    const CLIENTS_GO_ON: bool = true;
+    /// Disks belong to the user that guests run as, and lie wherever an administrator has put them.
+    const NEEDS: Needs = Needs {
+        capabilities: Capabilities::Only(CapabilitySet::DAC_OVERRIDE),
+        children: false,
+        places: None,
+    };
 
     fn defaults() -> DaemonConfig {
         DaemonConfig {

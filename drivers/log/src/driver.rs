@@ -4,6 +4,7 @@ use crate::config::LogConfig;
 use crate::logs::{LogNote, Logs};
 use crate::{cleaner, handlers};
 use daemon::config::{DaemonConfig, Key, Schema};
+use daemon::confinement::{Capabilities, CapabilitySet, Needs};
 use daemon::{Handover, Info, Instance, Routes};
 use error::{Code, Domain, Error, Result};
 use parking_lot::Mutex;
@@ -90,9 +91,16 @@ impl daemon::Driver for Driver {
         about: "Keeps the logs of guests, whoever else is restarted",
         driver: "log",
     };
+    const THREADS: usize = 1;
     const CONNECTS: bool = false;
     const KEYS: &'static [Key] = LogConfig::KEYS;
-    const HANDS_OVER: bool = true;
+    const CLIENTS_GO_ON: bool = true;
+    /// A log may be a file that its reader owns, in a folder of his, wherever that is.
+    const NEEDS: Needs = Needs {
+        capabilities: Capabilities::Only(CapabilitySet::DAC_OVERRIDE),
+        children: false,
+        places: None,
+    };
 
     fn defaults() -> DaemonConfig {
         DaemonConfig {

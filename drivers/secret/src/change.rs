@@ -158,15 +158,9 @@ impl Driver {
         let (store, cipher) = (Arc::clone(&self.store), self.cipher());
         let found = self.blocking(move || store.load(cipher.as_deref())).await?;
         for secret in found {
-            match secret {
-                Ok(secret) => {
-                    let known = self.secrets.get(secret.uuid);
-                    if known.is_none_or(|known| matches!(known.value, Value::Unreadable(_))) {
-                        self.secrets.put(Arc::new(secret));
-                    }
-                }
-                // The other secrets are not to suffer for it.
-                Err(err) => tracing::error!(%err, "a secret was left out"),
+            let known = self.secrets.get(secret.uuid);
+            if known.is_none_or(|known| matches!(known.value, Value::Unreadable(_))) {
+                self.secrets.put(Arc::new(secret));
             }
         }
         Ok(())

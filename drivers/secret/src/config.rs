@@ -22,6 +22,15 @@ schema! {
 /// The credential with the key, in the folder that systemd names.
 const CREDENTIAL: &str = "secrets-encryption-key";
 
+/// The file of the key, where `secret.conf` names one.
+pub(crate) fn key_file(layout: &Layout) -> Option<PathBuf> {
+    let loaded = Loaded::<SecretConfig>::file(&layout.config_file("secret"));
+    // What is wrong with it is told when the driver is opened.
+    let key = loaded.ok()?.values.secrets_encryption_key;
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    key.map(PathBuf::from).or(credentials)
+}
+
 /// Reads `secret.conf` and the key that it asks for; what is odd is told in the log.
 ///
 /// # Errors

@@ -4,14 +4,22 @@ use crate::cipher::Cipher;
 use crate::events::Hub;
 use crate::registry::Registry;
 use crate::store::Store;
-use crate::{config, handlers};
+use crate::succession::Values;
+use crate::{config, handlers, succession};
+use daemon::access::{By, Kind, Object};
+use daemon::confinement::{Capabilities, CapabilitySet, Needs, Places};
 use daemon::connection::Connection;
-use daemon::{Info, Instance, Layout, Mode, PidFile, Routes, Workers};
+use daemon::{Handover, Info, Instance, Layout, Routes, SystemToken};
 use error::{Code, Domain, Error, Result};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use protocol::Priority;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+
+/// How long changes are waited for when the program is to be run anew.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The secret driver of one instance.
 #[derive(Debug)]
@@ -23,13 +31,12 @@ pub struct Driver {
     /// The secrets that are not in memory only.
     pub(crate) store: Arc<Store>,
     /// Held by whoever changes a secret.
-    pub(crate) changes: tokio::sync::Mutex<()>,
+    pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
+    /// Keeps changes off while the next program takes over, and its luggage.
+    resting: Mutex<Option<(OwnedMutexGuard<()>, Values)>>,
     /// The key of values on disk.
     cipher: RwLock<Option<Arc<Cipher>>>,
-    workers: Workers,
-    layout: Arc<Layout>,
-    /// Keeps libvirt's own daemons, which take the same, away from the folder.
-    _pid_file: PidFile,
+    instance: Instance,
 }
 
 impl Driver {
@@ -41,7 +48,7 @@ impl Driver {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.workers.blocking(Priority::High, work).await?
+        self.instance.workers.blocking(Priority::High, work).await?
     }
 
     /// The key that values are encrypted with on disk, where they are.
@@ -56,32 +63,44 @@ impl daemon::Driver for Driver {
         about: "Keeps the secrets that guests' disks, networks and devices need",
         driver: "secrets",
     };
+    const THREADS: usize = 1;
+    /// It reads and writes files of its own user's.
+    const NEEDS: Needs = Needs {
+        capabilities: Capabilities::Only(CapabilitySet::empty()),
+        children: false,
+        places: Some(places),
+    };
 
     async fn open(instance: Instance) -> Result<Arc<Self>> {
-        let Instance { layout, workers, .. } = instance;
+        let handover = instance.take_handover();
         // No core dump, and no debugger of the same user.
         if let Err(err) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
             tracing::warn!(%err, "a core dump would hold secrets");
         }
-        let run = layout.driver_run_dir(Self::INFO.driver);
-        daemon::durable::create_folder(&run, 0o700).map_err(failed)?;
-        let pid_file = PidFile::acquire(&run.join("driver.pid")).map_err(failed)?;
+        let layout = Arc::clone(&instance.layout);
+        let in_memory = handover.map(succession::unpack).transpose()?.unwrap_or_default();
         let driver = Arc::new(Self {
             secrets: Registry::default(),
             events: Hub::default(),
             store: Arc::new(Store::open(layout.driver_config_dir(Self::INFO.driver))?),
-            changes: tokio::sync::Mutex::default(),
+            changes: Arc::default(),
+            resting: Mutex::default(),
             cipher: RwLock::new(config::cipher(&layout)?.map(Arc::new)),
-            workers,
-            layout,
-            _pid_file: pid_file,
+            instance,
         });
         driver.load().await?;
+        for secret in in_memory {
+            driver.secrets.put(Arc::new(secret));
+        }
         Ok(driver)
     }
 
     fn routes(routes: &mut Routes<Self>) {
         handlers::routes(routes);
+    }
+
+    async fn describe(&self, kind: Kind, by: By<'_>) -> Result<Object> {
+        self.object(kind, by)
     }
 
     /// Ephemeral secrets would be gone with the daemon.
@@ -90,9 +109,26 @@ impl daemon::Driver for Driver {
     }
 
     async fn reload(&self) -> Result<()> {
-        let cipher = config::cipher(&self.layout)?;
+        let cipher = config::cipher(&self.instance.layout)?;
         *self.cipher.write() = cipher.map(Arc::new);
         self.load().await
+    }
+
+    async fn hand_over(&self) -> Result<Handover> {
+        // A file that the next program would refuse keeps this one running.
+        config::cipher(&self.instance.layout)?;
+        let changes = Arc::clone(&self.changes).lock_owned();
+        let turn = tokio::time::timeout(PATIENCE, changes).await.map_err(|_| {
+            let text = "a change of a secret still waits for the disk";
+            Error::new(Code::OperationTimeout, Domain::Secret, text)
+        })?;
+        let (handover, values) = succession::pack(&self.secrets)?;
+        *self.resting.lock() = Some((turn, values));
+        Ok(handover)
+    }
+
+    fn go_on(&self) {
+        self.resting.lock().take();
     }
 
     async fn shutdown(&self) {}
@@ -102,11 +138,16 @@ impl Connection for Driver {
     const SCHEME: &'static str = "secret";
     const TYPE: &'static str = "secret";
 
-    fn mode(&self) -> Mode {
-        self.layout.mode()
+    fn instance(&self) -> &Instance {
+        &self.instance
     }
 }
 
-fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Code::OperationFailed, Domain::Secret, cause.to_string()).caused_by(cause)
+/// The folder of secrets, the file of their key, and what daemons that ask for private ones prove themselves by.
+fn places(layout: &Layout) -> Places {
+    let driver = <Driver as daemon::Driver>::INFO.driver;
+    Places::default()
+        .and_read(config::key_file(layout))
+        .and_write([layout.driver_run_dir(driver), layout.driver_config_dir(driver)])
+        .and_write([SystemToken::folder(layout)])
 }

@@ -9,6 +9,7 @@
 //! ```
 //! A `Secret` never changes: a change makes another one and puts it in its place.
 
+mod access;
 mod change;
 mod cipher;
 pub mod config;
@@ -18,5 +19,6 @@ mod handlers;
 mod registry;
 mod secret;
 mod store;
+mod succession;
 
 pub use driver::Driver;

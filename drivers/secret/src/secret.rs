@@ -45,13 +45,13 @@ impl Secret {
         self.document.usage.as_ref()
     }
 
-    /// The value, for a client.
+    /// The value, for a client or, where `system` says so, for another of the system's daemons.
     ///
     /// # Errors
-    /// [`Code::InvalidSecret`] for a private one, [`Code::NoSecret`] where none is set, [`Code::InternalError`] where it
+    /// [`Code::InvalidSecret`] for a private one, which only daemons are told, [`Code::NoSecret`] where none is set, [`Code::InternalError`] where it
     /// could not be read.
-    pub(crate) fn told_value(&self) -> Result<SecretBytes> {
-        if self.is_private() {
+    pub(crate) fn told_value(&self, system: bool) -> Result<SecretBytes> {
+        if self.is_private() && !system {
             return Err(Error::new(
                 Code::InvalidSecret,
                 Domain::Secret,

@@ -11,6 +11,7 @@ use crate::cipher::Cipher;
 use crate::secret::{Secret, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use daemon::documents::{About, Documents};
 use daemon::durable;
 use error::{Code, Domain, Error, Result};
 use model::secret::Secret as Document;
@@ -23,8 +24,6 @@ use uuid::Uuid;
 use xdr::SecretBytes;
 use zeroize::Zeroizing;
 
-/// The ending of a document's name.
-const DOCUMENT: &str = "xml";
 /// The ending of a value that lies in the clear.
 const CLEAR: &str = "base64";
 /// The ending of an encrypted value.
@@ -36,7 +35,7 @@ const FILE_MAX: usize = SECRET_VALUE_MAX / 3 * 4 + 256;
 /// The folder of secrets.
 #[derive(Debug)]
 pub(crate) struct Store {
-    folder: PathBuf,
+    documents: Documents,
 }
 
 fn refused(err: io::Error) -> Error {
@@ -49,12 +48,19 @@ impl Store {
     /// # Errors
     /// It cannot be made.
     pub(crate) fn open(folder: PathBuf) -> Result<Self> {
-        durable::create_folder(&folder, 0o700).map_err(refused)?;
-        Ok(Self { folder })
+        let about = About {
+            what: "secret",
+            domain: Domain::Secret,
+            banner: None,
+        };
+        Ok(Self {
+            documents: Documents::open(folder, 0o700, about)?,
+        })
     }
 
+    /// Where a value is.
     fn path(&self, uuid: Uuid, ending: &str) -> PathBuf {
-        self.folder.join(format!("{uuid}.{ending}"))
+        self.documents.folder().join(format!("{uuid}.{ending}"))
     }
 
     /// Puts a document on disk for good; its value is there already.
@@ -62,8 +68,8 @@ impl Store {
     /// # Errors
     /// The disk refuses; the former document is then still whole.
     pub(crate) fn save_document(&self, secret: &Secret) -> Result<()> {
-        let path = self.path(secret.uuid, DOCUMENT);
-        durable::replace(&path, secret.document.to_xml().as_bytes()).map_err(refused)
+        self.documents
+            .save(&secret.uuid.to_string(), &secret.document.to_xml())
     }
 
     /// Puts a value on disk for good, encrypted where there is a key.
@@ -90,26 +96,20 @@ impl Store {
     /// # Errors
     /// The disk refuses; the secret is still there, or the next daemon removes what is left.
     pub(crate) fn remove(&self, uuid: Uuid) -> Result<()> {
-        [DOCUMENT, CLEAR, SEALED]
+        self.documents.remove(&uuid.to_string())?;
+        [CLEAR, SEALED]
             .iter()
             .try_for_each(|ending| durable::remove(&self.path(uuid, ending)))
             .map_err(refused)
     }
 
-    /// Every secret on disk, or why its document could not be read; removes what crashes left behind.
+    /// Every secret on disk whose document can be read; removes what crashes left behind.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub(crate) fn load(&self, cipher: Option<&Cipher>) -> Result<Vec<Result<Secret>>> {
+    pub(crate) fn load(&self, cipher: Option<&Cipher>) -> Result<Vec<Secret>> {
         self.clean().map_err(refused)?;
-        let documents = durable::documents(&self.folder, DOCUMENT).map_err(refused)?;
-        let secrets = documents.into_iter().map(|(name, text)| {
-            let read = text
-                .map_err(refused)
-                .and_then(|text| self.read(&name, &text, cipher));
-            read.map_err(|err| err.context(format!("secret '{name}'")))
-        });
-        Ok(secrets.collect())
+        self.documents.load(|name, text| self.read(name, text, cipher))
     }
 
     fn read(&self, name: &str, text: &str, cipher: Option<&Cipher>) -> Result<Secret> {
@@ -164,9 +164,9 @@ impl Store {
         }
     }
 
-    /// Removes values that no document belongs to, and what a crash left half written.
+    /// Removes values that no document belongs to, and those that a crash left half written.
     fn clean(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(self.documents.folder())? {
             let path = entry?.path();
             let Some((uuid, ending)) = path.file_name().and_then(|name| name.to_str()?.split_once('.'))
             else {
@@ -174,8 +174,9 @@ impl Store {
             };
             let Ok(uuid) = Uuid::try_parse(uuid) else { continue };
             let left_over = match ending.strip_suffix(".new").unwrap_or(ending) {
-                DOCUMENT => ending != DOCUMENT,
-                CLEAR | SEALED => ending.ends_with(".new") || !self.path(uuid, DOCUMENT).exists(),
+                CLEAR | SEALED => {
+                    ending.ends_with(".new") || !self.documents.path(&uuid.to_string()).exists()
+                }
                 _ => false,
             };
             if left_over {
@@ -247,7 +248,7 @@ mod tests {
     /// The value that a new daemon finds, or why it finds none.
     fn found(store: &Store, cipher: Option<&Cipher>) -> Result<String, String> {
         let loaded = store.load(cipher).unwrap();
-        let [Ok(secret)] = loaded.as_slice() else {
+        let [secret] = loaded.as_slice() else {
             return Err(format!("{} secrets", loaded.len()));
         };
         match &secret.value {
@@ -307,6 +308,7 @@ mod tests {
             fs::write(dir.path().join(name), "x").unwrap();
         }
         fs::write(dir.path().join("notes.base64"), "x").unwrap();
+        let store = Store::open(dir.path().to_owned()).unwrap();
         assert_eq!(found(&store, None), Ok("a".to_owned()));
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .unwrap()

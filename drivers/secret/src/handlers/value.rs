@@ -21,7 +21,8 @@ async fn set(call: Call, args: remote::SecretSetValueArgs) -> Result<()> {
 
 async fn get(call: Call, args: remote::SecretGetValueArgs) -> Result<remote::SecretGetValueRet> {
     check_flags("virSecretGetValue", args.flags, 0)?;
+    let secret = call.driver.secrets.find(&args.secret)?;
     Ok(remote::SecretGetValueRet {
-        value: call.driver.secrets.find(&args.secret)?.told_value()?,
+        value: secret.told_value(call.session.caller().system)?,
     })
 }
