@@ -4,7 +4,7 @@
 use image::{Format, Header, Location};
 use std::path::Path;
 
-const FORMATS: [Format; 9] = [
+const FORMATS: [Format; 14] = [
     Format::Raw,
     Format::Qcow,
     Format::Qcow2,
@@ -12,8 +12,13 @@ const FORMATS: [Format; 9] = [
     Format::Vmdk,
     Format::Vdi,
     Format::Vpc,
+    Format::Vhdx,
     Format::Ploop,
     Format::Luks,
+    Format::Iso,
+    Format::Bochs,
+    Format::Cloop,
+    Format::Dmg,
 ];
 
 pub(crate) fn run(data: &[u8]) {
