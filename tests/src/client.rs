@@ -1,12 +1,15 @@
 //! Stock clients.
 
-use std::process::Command;
+use crate::Instance;
+use std::process::{Command, ExitStatus};
 
 /// How a client ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether it succeeded.
     pub success: bool,
+    /// How it ended.
+    pub status: ExitStatus,
     /// What it said.
     pub stdout: String,
     /// What it complained about.
@@ -24,6 +27,7 @@ impl Outcome {
             .unwrap_or_else(|err| panic!("cannot run {command:?}: {err}"));
         Self {
             success: output.status.success(),
+            status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
@@ -41,6 +45,25 @@ pub fn python(script: &str, arguments: &[&str]) -> Outcome {
             .arg(script)
             .args(arguments),
     )
+}
+
+/// Has stock virt-install make and start a guest without an operating system, on QEMU's own processor; `more` is what its
+/// machine, disks, networks and graphics are.
+///
+/// # Panics
+/// When it fails.
+pub fn virt_install(instance: &Instance, name: &str, more: &[&str]) {
+    let outcome = Outcome::of(
+        Command::new("virt-install")
+            .args(["--connect", &instance.uri(), "--name", name])
+            .args(["--memory", "64", "--vcpus", "1", "--import"])
+            .args(["--virt-type", "qemu", "--osinfo", "generic", "--noautoconsole"])
+            .args(more)
+            .env("HOME", instance.root())
+            .env("XDG_CACHE_HOME", instance.root().join("cache")),
+    );
+    let log = std::fs::read_to_string(instance.log()).unwrap_or_default();
+    assert!(outcome.success, "{}{}\n{log}", outcome.stdout, outcome.stderr);
 }
 
 /// Runs `virsh console` under a terminal of its own, types `input` when the guest's shell is there, and gives what was

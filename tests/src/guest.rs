@@ -1,7 +1,7 @@
 //! Documents of guests.
 
-use crate::{Instance, Outcome};
-use std::path::Path;
+use crate::{Instance, Outcome, User};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use tiny_guest::Guest;
@@ -60,6 +60,22 @@ pub fn tiny_guest(instance: &Instance, name: &str) -> String {
     )
 }
 
+/// A guest of a user's own that boots Linux, with these devices.
+///
+/// # Panics
+/// When its kernel cannot be had or copied.
+pub fn users_guest(user: &User, name: &str, devices: &str) -> String {
+    let Guest { kernel, initrd } = prepared();
+    format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{}</kernel><initrd>{}</initrd>\
+         <cmdline>{}</cmdline></os><features><acpi/></features><devices>{devices}<serial type='pty'/></devices></domain>",
+        user.own_copy(kernel, "kernel").display(),
+        user.own_copy(initrd, "initrd").display(),
+        Guest::CMDLINE
+    )
+}
+
 /// A guest whose Linux does nothing but count on its console, for ever; `ports` are its serial ports.
 ///
 /// # Panics
@@ -74,6 +90,14 @@ pub fn chatty_guest(name: &str, ports: &str) -> String {
         initrd.display(),
         Guest::CMDLINE
     )
+}
+
+/// A kernel that QEMU can load.
+///
+/// # Panics
+/// When it cannot be had.
+pub fn guest_kernel() -> PathBuf {
+    prepared().kernel.clone()
 }
 
 /// An empty qcow2 image of the instance.

@@ -1,5 +1,6 @@
 //! A private instance of the daemons under test.
 
+use crate::copy_program;
 use crate::daemon::Daemon;
 use crate::network::Network;
 use std::fs;
@@ -36,9 +37,28 @@ impl Instance {
     /// # Panics
     /// When it does not serve.
     pub fn start_in_own_network() -> Self {
+        Self::start_all_in_own_network(&["virtqemud"])
+    }
+
+    /// The same with these daemons, all in one network.
+    ///
+    /// # Panics
+    /// When one does not serve.
+    pub fn start_all_in_own_network(names: &[&str]) -> Self {
+        let mut instance = Self::empty_in_own_network();
+        for name in names {
+            instance.add(name);
+        }
+        instance
+    }
+
+    /// A folder with configuration, a network, and nothing running.
+    ///
+    /// # Panics
+    /// When they cannot be made.
+    pub fn empty_in_own_network() -> Self {
         let mut instance = Self::empty();
         instance.network = Some(Network::new());
-        instance.add("virtqemud");
         instance
     }
 
@@ -80,9 +100,17 @@ impl Instance {
     /// # Panics
     /// When it does not.
     pub fn add(&mut self, name: &str) -> &mut Daemon {
+        self.add_with(name, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub fn add_with(&mut self, name: &str, flags: &[&str]) -> &mut Daemon {
         // Says whether it is built before it is needed.
         binary(name);
-        let mut daemon = self.place.daemon(name).with(["--verbose"]);
+        let mut daemon = self.place.daemon(name).with(["--verbose"]).with(flags);
         if let Some(network) = &self.network {
             daemon = daemon.under(network.entrance());
         }
@@ -90,6 +118,34 @@ impl Instance {
         let daemon = self.daemons.last_mut().expect("it was added");
         daemon.restart();
         daemon
+    }
+
+    /// Starts one more daemon that the command `wrapper` runs, in the instance's network if it has one, and waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn add_under(&mut self, wrapper: Vec<String>, name: &str) -> &mut Daemon {
+        binary(name);
+        let mut under = self.network.as_ref().map(Network::entrance).unwrap_or_default();
+        under.extend(wrapper);
+        let daemon = self.place.daemon(name).with(["--verbose"]).under(under);
+        self.daemons.push(Daemon::new(daemon));
+        let daemon = self.daemons.last_mut().expect("it was added");
+        daemon.restart();
+        daemon
+    }
+
+    /// Starts a daemon that has to end instead of serving; gives what it said.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn fails(&mut self, name: &str) -> String {
+        binary(name);
+        let mut daemon = self.place.daemon(name);
+        daemon.spawn().expect("the daemon can be started");
+        let ended = daemon.wait_for_end().expect("it ends");
+        assert!(!ended.success(), "{name} ends with success");
+        daemon.said()
     }
 
     /// Starts a virtqemud that the command `wrapper` runs, with lines added to its `qemu.conf`; `{root}` in either stands for
@@ -119,10 +175,15 @@ impl Instance {
     /// # Panics
     /// When it fails, or they are in the host's network.
     pub fn in_network(&self, command: &[&str]) -> String {
-        let network = self.network.as_ref().expect("a network of its own");
-        let outcome = network.run(command);
-        assert!(outcome.success, "{command:?}: {}", outcome.stderr);
-        outcome.stdout
+        self.network().run_well(command)
+    }
+
+    /// The daemons' own network.
+    ///
+    /// # Panics
+    /// When they are in the host's.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("a network of its own")
     }
 
     /// The daemon of that name.
@@ -174,7 +235,7 @@ impl Instance {
     /// When it is not built or cannot be copied.
     pub fn stand_in(&self, script: &str) -> String {
         let program = self.root().join("standin");
-        fs::copy(binary("qmp-standin"), &program).expect("the stand-in");
+        copy_program(&binary("qmp-standin"), &program);
         self.file(
             "standin.script",
             &format!("probe-with /usr/bin/qemu-system-x86_64\n{script}\n"),
@@ -187,8 +248,10 @@ impl Instance {
         let entries = |path: &str| fs::read_dir(self.path(path)).into_iter().flatten().flatten();
         let files = entries("/run/libvirt/qemu").filter(|entry| {
             let path = entry.path();
+            // The driver's own is there as long as a daemon is.
             path.extension()
                 .is_some_and(|kind| kind == "xml" || kind == "pid")
+                && !path.ends_with("driver.pid")
         });
         let folders = entries("/var/lib/libvirt/qemu")
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("domain-"));
@@ -248,4 +311,13 @@ fn programs() -> PathBuf {
     let own = std::env::current_exe().expect("the test's own path");
     let folder = own.parent().and_then(Path::parent).expect("a target folder");
     folder.to_owned()
+}
+
+/// Which of a driver's two URIs reaches the daemons of a test: `qemu:///system` for root, `qemu:///session` for others.
+pub fn mode() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "system"
+    } else {
+        "session"
+    }
 }

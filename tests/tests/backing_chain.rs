@@ -232,38 +232,14 @@ fn other_places_become_layers_as_far_as_documents_have_words() {
     qemu_img(&instance, "create -f raw base.raw 8M");
     let described =
         format!(r#"json:{{"driver":"raw","file":{{"driver":"file","filename":"{root}/base.raw"}}}}"#);
-    end_to_end::qemu_img_with(
-        &instance,
-        &[
-            "create",
-            "-u",
-            "-f",
-            "qcow2",
-            "-F",
-            "raw",
-            "-b",
-            &described,
-            "json.qcow2",
-            "8M",
-        ],
-    );
+    let based_on = |place: &str, name: &str| {
+        let made = format!("create -u -f qcow2 -F raw -b {place} {name} 8M");
+        qemu_img(&instance, &made);
+    };
+    based_on(&described, "json.qcow2");
     let socket = instance.root().join("nbd").display().to_string();
     let url = format!("nbd+unix:///export?socket={socket}");
-    end_to_end::qemu_img_with(
-        &instance,
-        &[
-            "create",
-            "-u",
-            "-f",
-            "qcow2",
-            "-F",
-            "raw",
-            "-b",
-            &url,
-            "nbd.qcow2",
-            "8M",
-        ],
-    );
+    based_on(&url, "nbd.qcow2");
     let mut server = std::process::Command::new("qemu-nbd")
         .args([
             "--read-only",

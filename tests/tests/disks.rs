@@ -1,7 +1,7 @@
 //! Disks of every kind that virt-install writes, in guests of real QEMU.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
-use end_to_end::{Instance, Outcome, qemu_img, wait_for};
+use end_to_end::{Instance, qemu_img, virt_install, wait_for};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,29 +9,9 @@ use std::process::{Child, Command};
 
 /// Makes a guest with stock virt-install; each disk is what follows `--disk`.
 fn install(instance: &Instance, name: &str, machine: &str, disks: &[String]) {
-    let mut command = Command::new("virt-install");
-    command
-        .args(["--connect", &instance.uri(), "--name", name, "--machine", machine])
-        .args([
-            "--memory",
-            "64",
-            "--vcpus",
-            "1",
-            "--import",
-            "--virt-type",
-            "qemu",
-            "--osinfo",
-            "generic",
-        ])
-        .args(["--noautoconsole", "--network", "none", "--graphics", "none"])
-        .env("HOME", instance.root())
-        .env("XDG_CACHE_HOME", instance.root().join("cache"));
-    for disk in disks {
-        command.args(["--disk", disk]);
-    }
-    let outcome = Outcome::of(&mut command);
-    let log = std::fs::read_to_string(instance.log()).unwrap();
-    assert!(outcome.success, "{}{}\n{log}", outcome.stdout, outcome.stderr);
+    let mut more = vec!["--machine", machine, "--network", "none", "--graphics", "none"];
+    more.extend(disks.iter().flat_map(|disk| ["--disk", disk]));
+    virt_install(instance, name, &more);
 }
 
 /// A file of the instance as virt-install is told it.

@@ -1,48 +1,12 @@
 //! Events as the stock Python client hears them.
 
-use end_to_end::{Instance, idle_domain, python};
-
-/// Starts and destroys a domain a hundred times, and says what it heard of it.
-const FOLLOW: &str = r#"
-import libvirt, sys, threading
-libvirt.virEventRegisterDefaultImpl()
-heard, cycles = [], int(sys.argv[2])
-conn = libvirt.open(sys.argv[1])
-done = threading.Event()
-def lifecycle(conn, dom, event, detail, opaque):
-    heard.append((dom.name(), event, detail))
-    if len(heard) >= cycles * 4:
-        done.set()
-conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None)
-def loop():
-    while True:
-        libvirt.virEventRunDefaultImpl()
-threading.Thread(target=loop, daemon=True).start()
-other = libvirt.open(sys.argv[1])
-dom = other.lookupByName('vm')
-for _ in range(cycles):
-    dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-    dom.destroy()
-done.wait(60)
-for one in heard:
-    print(*one)
-"#;
+use end_to_end::{Instance, hear_lives, idle_domain, python};
 
 #[test]
 fn each_event_comes_once_and_in_order_over_a_hundred_cycles() {
-    const CYCLES: usize = 100;
     let instance = Instance::start();
     instance.define("vm", &idle_domain("vm"));
-    let outcome = python(FOLLOW, &[&instance.uri(), &CYCLES.to_string()]);
-    assert!(outcome.success, "{}", outcome.stderr);
-    let heard: Vec<&str> = outcome.stdout.lines().collect();
-    // Started booted, suspended paused, shut down by the host, stopped because destroyed.
-    let cycle = ["vm 2 0", "vm 3 0", "vm 6 2", "vm 5 1"];
-    let expected: Vec<&str> = cycle.iter().copied().cycle().take(CYCLES * cycle.len()).collect();
-    assert_eq!(heard.len(), expected.len(), "{heard:?}");
-    for (number, (heard, expected)) in heard.iter().zip(&expected).enumerate() {
-        assert_eq!(heard, expected, "event {number}");
-    }
+    hear_lives(&instance.uri(), "vm", 100);
 }
 
 /// Follows definitions, with callbacks of two connections and one that is taken back.

@@ -13,6 +13,10 @@ const BEYOND_STOCK_CLIENTS: &[&str] = &[
     "connect_domain_event_deregister_any",
     "connect_get_uri",
     "connect_set_identity",
+    "auth_polkit",
+    "auth_sasl_init",
+    "auth_sasl_start",
+    "auth_sasl_step",
 ];
 
 /// What stock virsh asks of a guest that runs Linux with QEMU's agent, and a part of what it must hear.
@@ -26,6 +30,7 @@ const RUNNING: &[(&str, &str)] = &[
     ("domname {uuid}", "vm"),
     ("domstate vm --reason", "running (booted)"),
     ("dumpxml vm --migratable", "<domain type='qemu'>"),
+    ("domxml-to-native qemu-argv --domain vm", "guest=vm"),
     ("dumpxml vm --security-info", "id='1'"),
     ("domblklist vm --details", "vda"),
     ("domblkinfo vm --all", "67108864"),
@@ -61,6 +66,19 @@ const RUNNING: &[(&str, &str)] = &[
     ("blkiotune vm --config", "weight"),
     ("numatune vm --config", "numa_mode      : strict"),
     ("schedinfo vm --config", "cpu_shares"),
+    ("memtune vm --hard-limit 4G --config", ""),
+    ("blkiotune vm --weight 500 --config", ""),
+    ("numatune vm --mode preferred --nodeset 0 --config", ""),
+    ("schedinfo vm --set cpu_shares=2048 --config", "2048"),
+    ("iothreadadd vm 7 --live", ""),
+    ("iothreadset vm 7 --poll-max-ns 4096 --live", ""),
+    ("iothreaddel vm 7 --live", ""),
+    ("blkdeviotune vm vda --total-iops-sec 1000 --live", ""),
+    ("blkdeviotune vm vda --live", "total_iops_sec : 1000"),
+    ("perf vm --config", ""),
+    ("perf vm --disable cmt --config", ""),
+    ("domiftune vm {mac} --config", "inbound.average: 0"),
+    ("domiftune vm {mac} --inbound 100 --config", ""),
     ("send-key vm KEY_LEFTCTRL KEY_C", ""),
     ("send-key vm --codeset usb 0x04 --holdtime 100", ""),
     ("inject-nmi vm", ""),
@@ -135,6 +153,9 @@ const MAY_BE_REFUSED: &[&str] = &[
     "hypervisor-cpu-compare {cpu} --virttype qemu",
     "domtime vm --now",
     "set-user-password vm root secret",
+    "memtune vm --live",
+    "blkiotune vm --live",
+    "schedinfo vm --live",
 ];
 
 /// What stock virsh is refused, and the words it is refused with.
@@ -150,7 +171,6 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("send-key vm NOKEY", "invalid keycode"),
     ("screenshot vm /dev/null --screen 9", "no such screen ID"),
-    ("memtune vm --live", "Operation not supported"),
     ("guestvcpus vm --cpulist 7 --enable", "missing vCPUs '7'"),
     ("guestvcpus vm --cpulist 0 --disable", "not offlinable"),
     ("setvcpus vm 9 --guest", "greater than"),
@@ -165,6 +185,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("domifstat vm vnet0", "vnet0"),
     ("domstate nobody", "failed to get domain"),
 ];
+
+/// Of the guest's card.
+const MAC: &str = "52:54:00:00:00:77";
 
 /// What only the Python client can ask, or only as other calls than virsh does.
 const PYTHON: &str = r#"
@@ -206,18 +229,18 @@ for connect in (
 with open('/dev/null', 'rb') as given:
     dom.FDAssociate('given', [given.fileno()], 0)
 dom.pinVcpu(0, (True,) * conn.getInfo()[2])
-try:
-    dom.setVcpus(1)
-except libvirt.libvirtError as err:
-    assert err.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT, err
+dom.setVcpu('2', True, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+dom.setVcpus(4)
+assert dom.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) == 4
 shut = conn.lookupByName('shut')
 shut.setMaxMemory(65536)
+shut.setSchedulerParameters({'cpu_shares': 512})
 again = conn.defineXML(shut.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
 assert heard.wait(60)
 again.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
 again.destroy()
 again = conn.defineXMLFlags(again.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
-assert again.schedulerParameters()['cpu_shares'] == 0
+assert again.schedulerParameters()['cpu_shares'] == 512
 again.create()
 again.destroy()
 again.undefine()
@@ -270,7 +293,7 @@ fn every_call_that_is_served_is_driven_by_a_stock_client() {
                 "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>\
                  <target dev='vda' bus='virtio'/></disk>\
                  <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{raw}'/>\
-                 <target dev='vdb' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>\
+                 <target dev='vdb' bus='virtio'/></disk><interface type='user'><mac address='{MAC}'/><model type='virtio'/></interface>\
                  <graphics type='vnc'/><video><model type='vga'/></video><memballoon model='virtio'/></devices>"
             ),
         );
@@ -284,7 +307,10 @@ fn every_call_that_is_served_is_driven_by_a_stock_client() {
     let uuid = instance.virsh(&["domuuid", "vm"]);
     let cpu = instance.file("cpu.xml", "<cpu><arch>x86_64</arch><model>qemu64</model></cpu>");
     let words = |command: &str| -> Vec<String> {
-        let command = command.replace("{uuid}", uuid.trim()).replace("{cpu}", &cpu);
+        let command = command
+            .replace("{uuid}", uuid.trim())
+            .replace("{cpu}", &cpu)
+            .replace("{mac}", MAC);
         command.split(' ').map(str::to_owned).collect()
     };
     let run = |command: &str| -> Outcome {

@@ -80,6 +80,7 @@ fn misbehaves(instance: &Instance, program: &str, name: &str) {
 #[test]
 fn a_running_guest_that_goes_wrong_is_nobody_elses_matter() {
     let instance = Instance::start();
+    // A start asks twice for the processors: for what they are, and for their threads.
     let program = instance.stand_in(
         "[crashes]\non stop crash\n\
          [closes]\non stop close\n\
@@ -89,7 +90,7 @@ fn a_running_guest_that_goes_wrong_is_nobody_elses_matter() {
          [refuses]\non stop refuse GenericError the cat sits on it\n\
          [flood]\non stop flood 200000 RTC_CHANGE\n\
          [boaster]\non query-balloon huge\non query-blockstats huge\n\
-         [liar]\non query-balloon wrong-type\non query-blockstats wrong-type\non query-cpus-fast#2+ wrong-type",
+         [liar]\non query-balloon wrong-type\non query-blockstats wrong-type\non query-cpus-fast#3+ wrong-type",
     );
     bystander(&instance, &program);
     let names = [

@@ -73,10 +73,6 @@ fn a_start_that_fails_leaves_no_tap() {
     let file = instance.file("missing.xml", &domain("missing", missing));
     let said = instance.virsh_fails(&["create", &file]);
     assert!(said.contains("nowhere0"), "{said}");
-    let limited = "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1'/></bandwidth></interface>";
-    let file = instance.file("limited.xml", &domain("limited", limited));
-    let said = instance.virsh_fails(&["create", &file]);
-    assert!(said.contains("<bandwidth>"), "{said}");
     let disk = "<interface type='bridge'><source bridge='br0'/></interface>\
                 <disk type='file' device='disk'><source file='/nowhere.img'/><target dev='vda'/></disk>";
     let file = instance.file("diskless.xml", &domain("diskless", disk));
@@ -201,9 +197,25 @@ fn a_tap_has_what_the_document_says_of_it() {
         &bridged.replace("<source", "<vlan><tag id='4'/></vlan><source"),
     );
     assert!(
-        said.contains("<vlan>") && said.contains("not supported"),
+        said.contains("<vlan>") && said.contains("vlan_filtering is off"),
         "{said}"
     );
+    let said = create(
+        "untagged",
+        &routed.replace("<source", "<vlan><tag id='4'/></vlan><source"),
+    );
+    assert!(
+        said.contains("vlan tag not supported for this connection type"),
+        "{said}"
+    );
+    for (kind, code) in [
+        ("802.1Qbh", "unsupported configuration"),
+        ("midonet", "not supported"),
+    ] {
+        let port = format!("<virtualport type='{kind}'/><target");
+        let said = create("profile", &bridged.replace("<target", &port));
+        assert!(said.contains(kind) && said.contains(code), "{kind}: {said}");
+    }
     let said = create("elsewhere", &bridged.replace("/dev/net/tun", "/dev/nowhere"));
     assert!(said.contains("No such file"), "{said}");
     let said = create(

@@ -10,13 +10,14 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
-fn instance(lockd: &str) -> Instance {
+/// One with guests of a daemon whose disks are leased.
+fn instance(daemon: &str, lockd: &str) -> Instance {
     let mut instance = Instance::empty();
     let config = instance.path("/etc/libvirt/qemu.conf");
     let before = fs::read_to_string(&config).unwrap();
     fs::write(config, before + "lock_manager = \"lockd\"\n").unwrap();
     fs::write(instance.path("/etc/libvirt/qemu-lockd.conf"), lockd).unwrap();
-    instance.add("virtqemud");
+    instance.add(daemon);
     instance
 }
 
@@ -44,7 +45,16 @@ fn succeed(instance: &Instance) {
 
 #[test]
 fn a_second_guest_on_an_image_is_refused_whatever_was_restarted() {
-    let mut instance = instance("");
+    second_guest_is_refused("virtqemud");
+}
+
+#[test]
+fn so_it_is_where_one_daemon_has_all_drivers() {
+    second_guest_is_refused("libvirtd");
+}
+
+fn second_guest_is_refused(daemon: &str) {
+    let mut instance = instance(daemon, "");
     let image = disk(&instance, "shared.img");
     for name in ["a", "b"] {
         instance.define(name, &guest(name, &image, ""));
@@ -76,7 +86,7 @@ fn a_second_guest_on_an_image_is_refused_whatever_was_restarted() {
     succeed(&instance);
     // An end that nobody here was told of.
     instance.kill();
-    signal(instance.guests()[0], Signal::KILL);
+    signal(*instance.guests().first().unwrap(), Signal::KILL);
     instance.restart();
     wait_for("the image to be free", || {
         instance.try_virsh(&["start", "b"]).success.then_some(())
@@ -92,7 +102,10 @@ fn a_second_guest_on_an_image_is_refused_whatever_was_restarted() {
 #[test]
 fn a_paused_guest_holds_nothing_and_shared_disks_are_shared() {
     let folder = tempfile::Builder::new().prefix("fvl").tempdir_in("/tmp").unwrap();
-    let mut instance = instance(&format!("file_lockspace_dir = \"{}\"\n", folder.path().display()));
+    let mut instance = instance(
+        "virtqemud",
+        &format!("file_lockspace_dir = \"{}\"\n", folder.path().display()),
+    );
     instance.add("virtlockd");
     let leases = || -> Vec<PathBuf> {
         let entries = fs::read_dir(folder.path()).unwrap().flatten();
@@ -145,4 +158,34 @@ fn a_paused_guest_holds_nothing_and_shared_disks_are_shared() {
     instance.define("r", &guest("r", &read_only, "<readonly/>"));
     instance.virsh(&["start", "r"]);
     assert_eq!(leases().len(), 1, "only the common disk is leased");
+}
+
+#[test]
+fn a_lease_of_the_document_is_held_by_one_guest() {
+    let mut instance = instance("virtqemud", "auto_disk_leases = 0\nrequire_lease_for_disks = 0\n");
+    instance.add("virtlockd");
+    let space = instance.root().join("space");
+    fs::create_dir(&space).unwrap();
+    let lease = format!(
+        "<devices><lease><lockspace>any</lockspace><key>one</key><target path='{}'/></lease>",
+        space.display()
+    );
+    for name in ["a", "b"] {
+        instance.define(name, &idle_domain(name).replace("<devices>", &lease));
+    }
+    instance.virsh(&["start", "a"]);
+    let refused = instance.virsh_fails(&["start", "b"]);
+    assert!(
+        refused.contains("resource busy") && refused.contains("domain 'a'"),
+        "{refused}"
+    );
+    instance.virsh(&["suspend", "a"]);
+    instance.virsh(&["start", "b"]);
+    let refused = instance.virsh_fails(&["resume", "a"]);
+    assert!(refused.contains("resource busy"), "{refused}");
+    instance.virsh(&["destroy", "b"]);
+    wait_for("the lease to be free", || {
+        instance.try_virsh(&["resume", "a"]).success.then_some(())
+    });
+    instance.virsh(&["destroy", "a"]);
 }

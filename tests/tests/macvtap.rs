@@ -154,8 +154,11 @@ fn the_next_daemon_removes_the_macvtap_of_a_guest_that_ended_meanwhile() {
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     instance.restart();
-    assert_eq!(instance.virsh(&["list", "--name"]).trim(), "staying");
-    assert_eq!(links(&instance).matches("macvtap mode").count(), 1);
+    // It may still be ending when it is found.
+    wait_for("the guest to go, and its macvtap with it", || {
+        let left = links(&instance).matches("macvtap mode").count();
+        (instance.virsh(&["list", "--name"]).trim() == "staying" && left == 1).then_some(())
+    });
     instance.virsh(&["destroy", "staying"]);
     assert!(!links(&instance).contains("macvtap"));
     assert_eq!(instance.left_overs(), Vec::<String>::new());

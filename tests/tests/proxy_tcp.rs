@@ -1,7 +1,7 @@
 //! virtproxyd over plain TCP, where whoever reaches the port may use it; and what strangers can do to it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, Outcome, free_port, idle_domain, python, wait_for};
+use end_to_end::{Instance, Outcome, free_port, idle_domain, mode, python, wait_for};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -20,14 +20,6 @@ fn host(more: &str) -> (Instance, u16) {
     fs::write(instance.path("/etc/libvirt/virtproxyd.conf"), text).unwrap();
     instance.add(PROXY);
     (instance, port)
-}
-
-fn mode() -> &'static str {
-    if rustix::process::geteuid().is_root() {
-        "system"
-    } else {
-        "session"
-    }
 }
 
 fn virsh(port: u16, arguments: &[&str]) -> Outcome {
@@ -62,28 +54,6 @@ fn guests_are_managed_from_afar() {
         "{outcome:?}"
     );
     assert!(outcome.stdout.contains("not supported"), "{outcome:?}");
-}
-
-#[test]
-fn without_a_word_about_authentication_no_port_is_opened() {
-    let mut instance = Instance::start_all(&["virtqemud"]);
-    for (text, words) in [
-        (
-            "listen_tcp = 1\n",
-            "virtproxyd.conf:0: auth_tcp: \"sasl\" is the default",
-        ),
-        (
-            "auth_tcp = \"sasl\"\n",
-            "virtproxyd.conf:1: auth_tcp: SASL is not built",
-        ),
-    ] {
-        fs::write(instance.path("/etc/libvirt/virtproxyd.conf"), text).unwrap();
-        let program = end_to_end::binary(PROXY);
-        let outcome = Outcome::of(Command::new(program).env("FERROVIRT_ROOT", instance.path("/")));
-        assert!(!outcome.success && outcome.stderr.contains(words), "{outcome:?}");
-    }
-    fs::write(instance.path("/etc/libvirt/virtproxyd.conf"), "").unwrap();
-    instance.add(PROXY);
 }
 
 #[test]

@@ -1,96 +1,12 @@
 //! virtproxyd over TLS, with certificates that certtool makes.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, Outcome, free_port, python, wait_for};
+use end_to_end::{Authority, Instance, Outcome, free_port, mode, python, server_template, wait_for};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const PROXY: &str = "virtproxyd";
-
-fn certtool(arguments: &[&str]) {
-    let outcome = Outcome::of(Command::new("certtool").args(arguments));
-    assert!(outcome.success, "certtool {arguments:?}: {}", outcome.stderr);
-}
-
-/// An authority that certifies, with all that it made in one folder.
-struct Authority(PathBuf);
-
-impl Authority {
-    fn new(folder: PathBuf) -> Self {
-        fs::create_dir_all(&folder).unwrap();
-        let authority = Self(folder);
-        let name = authority.0.display();
-        let template = format!("cn = \"Authority at {name}\"\nca\ncert_signing_key\ncrl_signing_key\n");
-        authority.write("ca.info", &template);
-        certtool(&[
-            "--generate-privkey",
-            "--ecc",
-            "--outfile",
-            &authority.path("cakey.pem"),
-        ]);
-        certtool(&[
-            "--generate-self-signed",
-            "--load-privkey",
-            &authority.path("cakey.pem"),
-            "--template",
-            &authority.path("ca.info"),
-            "--outfile",
-            &authority.path("cacert.pem"),
-        ]);
-        authority
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.0.join(file).display().to_string()
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        fs::write(self.0.join(file), text).unwrap();
-    }
-
-    fn with_authority(&self, arguments: &[&str]) {
-        let (certificate, key) = (self.path("cacert.pem"), self.path("cakey.pem"));
-        let mut all = vec!["--load-ca-certificate", &certificate, "--load-ca-privkey", &key];
-        all.extend(arguments);
-        certtool(&all);
-    }
-
-    /// A certificate and its key, by a template of certtool's.
-    fn certify(&self, certificate: &Path, key: &Path, template: &str) {
-        self.write("template", template);
-        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
-        // Stock clients want a certificate that encrypts keys, which only those of RSA do.
-        certtool(&["--generate-privkey", "--rsa", "--bits", "2048", "--outfile", &key]);
-        self.with_authority(&[
-            "--generate-certificate",
-            "--load-privkey",
-            &key,
-            "--template",
-            &self.path("template"),
-            "--outfile",
-            &certificate,
-        ]);
-    }
-
-    /// A folder as `pkipath` wants it, for a client of that name that trusts `server`, and its own authority.
-    fn client(&self, server: &Self, name: &str, more: &str) -> PathBuf {
-        let folder = self.0.join(format!("client-{name}"));
-        fs::create_dir_all(&folder).unwrap();
-        let trusted =
-            [server, self].map(|authority| fs::read_to_string(authority.path("cacert.pem")).unwrap());
-        fs::write(folder.join("cacert.pem"), trusted.concat()).unwrap();
-        let template = format!(
-            "country = GB\norganization = \"Ferrovirt\"\ncn = \"{name}\"\ntls_www_client\nsigning_key\nencryption_key\n{more}"
-        );
-        self.certify(
-            &folder.join("clientcert.pem"),
-            &folder.join("clientkey.pem"),
-            &template,
-        );
-        folder
-    }
-}
 
 /// Shakes hands as told, and says what comes of it.
 const GREET: &str = r"
@@ -111,9 +27,6 @@ struct Host {
     port: u16,
 }
 
-const SERVER: &str =
-    "cn = \"127.0.0.1\"\nip_address = \"127.0.0.1\"\ntls_www_server\nsigning_key\nencryption_key\n";
-
 impl Host {
     fn new(more: &str) -> Self {
         let mut host = Self::without_proxy(more);
@@ -132,30 +45,17 @@ impl Host {
             authority,
             port,
         };
-        for folder in ["CA", "libvirt/private"] {
-            fs::create_dir_all(host.instance.path("/etc/pki").join(folder)).unwrap();
-        }
         host.install(&host.authority);
         host
     }
 
     /// Gives the server a certificate of that authority.
     fn install(&self, authority: &Authority) {
-        let pki = self.instance.path("/etc/pki");
-        fs::copy(authority.path("cacert.pem"), pki.join("CA/cacert.pem")).unwrap();
-        authority.certify(
-            &pki.join("libvirt/servercert.pem"),
-            &pki.join("libvirt/private/serverkey.pem"),
-            SERVER,
-        );
+        authority.server(&self.instance.path("/etc/pki"), "127.0.0.1");
     }
 
     fn uri(&self, client: &Path) -> String {
-        let mode = if rustix::process::geteuid().is_root() {
-            "system"
-        } else {
-            "session"
-        };
+        let mode = mode();
         let client = client.display();
         format!("qemu+tls://127.0.0.1:{}/{mode}?pkipath={client}", self.port)
     }
@@ -316,7 +216,8 @@ fn what_is_wrong_with_its_own_certificate_is_told_before_anybody_sees_it() {
     let certificate = host.instance.path("/etc/pki/libvirt/servercert.pem");
     let key = host.instance.path("/etc/pki/libvirt/private/serverkey.pem");
     let old = format!(
-        "{SERVER}activation_date = \"2020-01-01 00:00:00\"\nexpiration_date = \"2020-02-01 00:00:00\"\n"
+        "{}activation_date = \"2020-01-01 00:00:00\"\nexpiration_date = \"2020-02-01 00:00:00\"\n",
+        server_template("127.0.0.1")
     );
     host.authority.certify(&certificate, &key, &old);
     let outcome = start();

@@ -73,3 +73,21 @@ fn an_image_that_the_user_may_not_read_is_named() {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn a_users_daemons_know_each_other() {
+    const UUID: &str = "11111111-2222-3333-4444-555555555555";
+    let mut user = User::new();
+    user.start("virtqemud");
+    user.start("virtsecretd");
+    let virsh = |arguments: &[&str]| user.virsh("qemu:///session?mode=direct", arguments);
+    let secret = format!("<secret private='no'><uuid>{UUID}</uuid></secret>");
+    let secret = user.file("secret.xml", &secret);
+    virsh(&["secret-define", secret.to_str().unwrap()]);
+    assert!(virsh(&["secret-list"]).contains(UUID));
+    assert!(
+        user.home()
+            .join(format!(".config/libvirt/secrets/{UUID}.xml"))
+            .exists()
+    );
+}

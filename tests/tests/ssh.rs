@@ -1,14 +1,20 @@
 //! Clients over ssh: with virt-ssh-helper at the other end, as stock clients start it, or with netcat.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, Outcome, binary, free_port, idle_domain, wait_for};
+use end_to_end::{Instance, Outcome, binary, free_port, idle_domain, mode, wait_for};
+use protocol::Procedure;
+use protocol::remote::{self, procedure::AuthList};
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 const PROXY: &str = "virtproxyd";
+
+/// Its number on the wire.
+const AUTH_LIST: u32 = AuthList::INFO.number.cast_unsigned();
 
 /// A server for ssh on the loopback address, which lets in who has the key of this test.
 struct Sshd {
@@ -68,11 +74,7 @@ impl Sshd {
     }
 
     fn virsh(&self, more: &str, arguments: &[&str]) -> Outcome {
-        let mode = if rustix::process::geteuid().is_root() {
-            "system"
-        } else {
-            "session"
-        };
+        let mode = mode();
         let uri = format!(
             "qemu+ssh://127.0.0.1/{mode}?command={}{more}",
             self.client.display()
@@ -139,15 +141,11 @@ fn the_helper_ends_when_either_side_does() {
     drop(left.stdin.take());
     assert!(left.wait().unwrap().success());
     let mut killed = start();
-    wait_for("the helper to be connected", || {
-        let open = fs::read_dir(format!("/proc/{}/fd", killed.id()))
-            .unwrap()
-            .flatten();
-        let mut targets = open.filter_map(|link| fs::read_link(link.path()).ok());
-        targets
-            .any(|target| target.to_string_lossy().starts_with("socket:"))
-            .then_some(())
-    });
+    // It is connected once it passes an answer on: what it is asked is which ways there are to say who one is.
+    let call: [u32; 7] = [28, remote::PROGRAM.number, 1, AUTH_LIST, 0, 1, 0];
+    let call: Vec<u8> = call.iter().flat_map(|word| word.to_be_bytes()).collect();
+    killed.stdin.as_mut().unwrap().write_all(&call).unwrap();
+    killed.stdout.as_mut().unwrap().read_exact(&mut [0; 28]).unwrap();
     instance.kill();
     assert!(killed.wait().unwrap().success());
 }

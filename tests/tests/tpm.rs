@@ -114,7 +114,7 @@ fn banks_and_places_are_as_the_document_says() {
             "<active_pcr_banks><sha1/></active_pcr_banks>",
             "version 2.0",
         ),
-        (" version='2.0'", encrypted.as_str(), "encryption"),
+        (" version='2.0'", encrypted.as_str(), "virtsecretd"),
         (
             " version='2.0'",
             "<source type='dir' path='/a,b'/>",
@@ -126,4 +126,43 @@ fn banks_and_places_are_as_the_document_says() {
         assert!(refused.contains(text), "{children}: {refused}");
     }
     assert_eq!(instance.left_overs(), Vec::<String>::new());
+}
+
+#[test]
+fn a_tpm_is_encrypted_with_a_secret() {
+    const SECRET: &str = "11111111-2222-3333-4444-555555555555";
+    let mut instance = Instance::start_all(&["virtqemud", "virtsecretd"]);
+    let secret = format!(
+        "<secret private='yes'><uuid>{SECRET}</uuid><usage type='vtpm'><name>tpm of odd</name></usage></secret>"
+    );
+    let file = instance.file("secret.xml", &secret);
+    instance.virsh(&["secret-define", &file]);
+    instance.virsh(&["secret-set-value", SECRET, "--base64", "b3BlbiBzZXNhbWU="]);
+    let document = with_backend(" version='2.0'", &format!("<encryption secret='{SECRET}'/>"));
+    instance.define("odd", &document);
+    for _ in 0..2 {
+        instance.virsh(&["start", "odd"]);
+        instance.virsh(&["destroy", "odd"]);
+    }
+    // Another secret opens it no more, and neither does none.
+    instance.virsh(&["secret-set-value", SECRET, "--base64", "b3RoZXI="]);
+    instance.virsh_fails(&["start", "odd"]);
+    instance.define("odd", &with_backend(" version='2.0'", ""));
+    instance.virsh_fails(&["start", "odd"]);
+    assert_eq!(instance.left_overs(), Vec::<String>::new());
+
+    instance.define("odd", &document);
+    instance.virsh(&["secret-set-value", SECRET, "--base64", "b3BlbiBzZXNhbWU="]);
+    instance.virsh(&["start", "odd"]);
+    // The next daemon needs no secret to go on.
+    instance.daemon_mut("virtsecretd").kill();
+    instance.kill();
+    instance.restart();
+    assert_eq!(instance.virsh(&["domstate", "odd"]).trim(), "running");
+    instance.virsh(&["destroy", "odd"]);
+    let refused = instance.virsh_fails(&["start", "odd"]);
+    assert!(
+        refused.contains("systemctl start virtsecretd.socket"),
+        "{refused}"
+    );
 }

@@ -1,8 +1,7 @@
 //! Stock virt-install.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, disk};
-use std::process::Command;
+use end_to_end::{Instance, disk, virt_install};
 
 /// Imports a disk with virt-install.
 ///
@@ -10,45 +9,11 @@ use std::process::Command;
 /// supported, and otherwise defines a pool of the file's folder: that takes a storage daemon.
 fn import(instance: &Instance, name: &str, more: &[&str]) {
     let disk = disk(instance, &format!("{name}.qcow2"));
-    let output = Command::new("virt-install")
-        .args([
-            "--connect",
-            &instance.uri(),
-            "--name",
-            name,
-            "--memory",
-            "64",
-            "--vcpus",
-            "1",
-            "--import",
-        ])
-        .args([
-            "--virt-type",
-            "qemu",
-            "--noautoconsole",
-            "--network",
-            "user",
-            "--osinfo",
-            "generic",
-        ])
-        .args([
-            "--disk",
-            &format!("type=file,source.file={disk},driver.type=qcow2"),
-        ])
-        .args(more)
-        .env("HOME", instance.root())
-        .env("XDG_CACHE_HOME", instance.root().join("cache"))
-        .output()
-        .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.status.success(),
-        "{said}\n{}",
-        std::fs::read_to_string(instance.log()).unwrap()
+    let disk = format!("type=file,source.file={disk},driver.type=qcow2");
+    virt_install(
+        instance,
+        name,
+        &[&["--network", "user", "--disk", &disk], more].concat(),
     );
 }
 
