@@ -21,7 +21,7 @@ const STEPS: &[&[&str]] = &[
     &["test", "--workspace", "--no-fail-fast"],
 ];
 
-/// Runs the steps in order.
+/// Runs the steps in order, and what takes a guest of its own at the end.
 ///
 /// # Errors
 /// When a step fails: its own output says why.
@@ -34,5 +34,5 @@ pub(crate) fn run() -> Result<()> {
             .context("cannot run cargo")?;
         ensure!(status.success(), "`cargo {}` failed", step.join(" "));
     }
-    Ok(())
+    crate::testbed::run_where_made()
 }

@@ -2,8 +2,8 @@
 //! own tables, and writes them where `FERROVIRT_WRITE=1` asks.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use daemon::Daemon;
 use daemon::config::{DaemonConfig, Key, Loaded, NetworkConfig, Schema};
+use daemon::{Daemon, Network};
 use driver_qemu::LockdConfig;
 use driver_qemu::config::QemuConfig;
 use std::collections::BTreeSet;
@@ -24,9 +24,7 @@ fn keys<T: Schema + PartialEq + Debug>(defaults: T) -> Keys {
     let loaded = Loaded::<T>::text(Path::new("shown"), &text).unwrap();
     let unset: Vec<_> = keys.iter().filter(|(_, value)| value.is_none()).collect();
     assert!(
-        unset
-            .iter()
-            .all(|(key, _)| key.kind.starts_with("Option") || key.kind == "Sasl"),
+        unset.iter().all(|(key, _)| key.kind.starts_with("Option")),
         "a default that cannot be shown: {unset:?}"
     );
     assert_eq!(loaded.values.written(), keys);
@@ -47,7 +45,9 @@ fn files() -> Vec<(&'static str, &'static str, Keys)> {
     let sockets = "Where systemd opens the sockets, their units say who may use them: \"unix_sock...\" and\n\
                    # \"..._queued_clients\" then mean nothing.";
     let network = "Where systemd opens the sockets, their units say where they listen and who may use them: \"unix_sock...\",\n\
-                   # \"..._queued_clients\", \"listen...\" and the ports then mean nothing. \"auth_tcp\" has to be set for plain TCP all the same.";
+                   # \"..._queued_clients\", \"listen...\" and the ports then mean nothing.";
+    let listening = "Only --listen gives \"listen...\" and the ports a meaning, which sockets that systemd opens exclude: then their units say\n\
+                     # where they listen and who may use them, and \"unix_sock...\" and \"..._queued_clients\" mean nothing, either.";
     vec![
         (
             "virtqemud.conf",
@@ -75,9 +75,34 @@ fn files() -> Vec<(&'static str, &'static str, Keys)> {
             keys(driver_secret::config::SecretConfig::default()),
         ),
         (
+            "virtstoraged.conf",
+            sockets,
+            of_daemon(defaults::<driver_storage::Driver>(), vec![]),
+        ),
+        (
+            "virtnetworkd.conf",
+            sockets,
+            of_daemon(defaults::<driver_network::Driver>(), vec![]),
+        ),
+        (
+            "network.conf",
+            "The network driver: how networks are guarded, and who may connect guests of his own. Read again on SIGHUP.",
+            keys(driver_network::config::NetworkConfig::default()),
+        ),
+        (
+            "virtnwfilterd.conf",
+            sockets,
+            of_daemon(defaults::<driver_nwfilter::Driver>(), vec![]),
+        ),
+        (
             "virtproxyd.conf",
             network,
             of_daemon(DaemonConfig::default(), keys(NetworkConfig::default())),
+        ),
+        (
+            "libvirtd.conf",
+            listening,
+            of_daemon(DaemonConfig::default(), keys(Network::Asked.defaults().unwrap())),
         ),
         (
             "virtlogd.conf",

@@ -2,39 +2,12 @@
 //! asks.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use rpc::Place;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The first words of calls that other daemons serve.
-const ELSEWHERE: &[&str] = &[
-    "network_",
-    "storage_",
-    "nwfilter_",
-    "secret_",
-    "node_device_",
-    "node_list_devices",
-    "node_num_of_devices",
-    "interface_",
-];
-
-/// Words inside connection calls that other daemons serve: `connect_num_of_storage_pools`.
-const INSIDE: &[&str] = &[
-    "network",
-    "storage_pool",
-    "nwfilter",
-    "secret",
-    "node_device",
-    "interface",
-];
-
-fn elsewhere(name: &str) -> bool {
-    let of_connection = name.starts_with("connect_") && !name.contains("domain");
-    ELSEWHERE.iter().any(|start| name.starts_with(start))
-        || (of_connection && INSIDE.iter().any(|word| name.contains(word)))
-}
-
-/// A call: its program, its name, and whether it is served.
-type Call = (&'static str, &'static str, bool);
+/// A call: its program, its name, and who serves it.
+type Call = (&'static str, &'static str, Place);
 
 /// A daemon's calls that the page lists.
 struct Daemon {
@@ -56,8 +29,19 @@ impl Daemon {
 
 fn daemons() -> Vec<Daemon> {
     vec![
-        Daemon::of::<driver_qemu::Driver>(|(_, name, _)| !elsewhere(name)),
-        Daemon::of::<driver_secret::Driver>(|(_, name, served)| *served || name.contains("secret")),
+        Daemon::of::<driver_qemu::Driver>(|_| true),
+        Daemon::of::<driver_secret::Driver>(|(_, name, place)| {
+            *place == Place::Here || name.contains("secret")
+        }),
+        Daemon::of::<driver_storage::Driver>(|(_, name, place)| {
+            *place == Place::Here || name.contains("storage")
+        }),
+        Daemon::of::<driver_network::Driver>(|(_, name, place)| {
+            *place == Place::Here || name.contains("network")
+        }),
+        Daemon::of::<driver_nwfilter::Driver>(|(_, name, place)| {
+            *place == Place::Here || name.contains("nwfilter")
+        }),
         Daemon::of::<driver_log::Driver>(|(program, _, _)| *program == "log"),
         Daemon::of::<driver_lock::Driver>(|(program, _, _)| *program == "lock"),
     ]
@@ -66,10 +50,10 @@ fn daemons() -> Vec<Daemon> {
 fn table() -> String {
     let mut text = String::from(
         "# What is served\n\n\
-         Every call that is a daemon's own to serve. A call that is not served is answered with\n\
+         Every call that a daemon's clients may make. A call that is not served is answered with\n\
          `VIR_ERR_NO_SUPPORT`, and so is a part of a served call that is not built yet; a flag that is not known is answered\n\
-         with `VIR_ERR_INVALID_ARG`. Calls that belong to another daemon are left out, and answered with\n\
-         `VIR_ERR_NO_SUPPORT`. This page is made from the daemons' own tables:\n\
+         with `VIR_ERR_INVALID_ARG`. Where another daemon is named, calls are passed on to it, on behalf of the client, and\n\
+         what it serves is in its own table. This page is made from the daemons' own tables:\n\
          `FERROVIRT_WRITE=1 cargo test -p xtask --test support_table`.\n",
     );
     for Daemon { name, calls } in daemons() {
@@ -77,14 +61,25 @@ fn table() -> String {
         programs.dedup();
         for program in programs {
             let own = || calls.iter().filter(|(one, _, _)| *one == program);
-            let (served, all) = (own().filter(|(_, _, served)| *served).count(), own().count());
+            let passed_on = |call: &&Call| matches!(call.2, Place::At(_));
+            let served = own().filter(|(_, _, place)| *place == Place::Here).count();
+            let all = own().filter(|call| !passed_on(call)).count();
+            let others = match own().filter(passed_on).count() {
+                0 => String::new(),
+                others => format!(", and {others} of other daemons"),
+            };
             write!(
                 text,
-                "\n## {name}, program {program}: {served} of {all}\n\n| call | served |\n|---|---|\n"
+                "\n## {name}, program {program}: {served} of {all}{others}\n\n| call | served |\n|---|---|\n"
             )
             .unwrap();
-            for (_, call, served) in own() {
-                writeln!(text, "| {call} | {} |", if *served { "yes" } else { "no" }).unwrap();
+            for (_, call, place) in own() {
+                let by = match place {
+                    Place::Here => "yes",
+                    Place::Nowhere => "no",
+                    Place::At(daemon) => daemon,
+                };
+                writeln!(text, "| {call} | {by} |").unwrap();
             }
         }
     }

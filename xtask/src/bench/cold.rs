@@ -1,32 +1,29 @@
 //! From nothing to the first answer, and what the disk allows.
 
 use super::daemons::Daemon;
-use anyhow::{Context, Result};
+use super::load;
+use anyhow::Result;
 use client::Client;
-use protocol::remote::ConnectOpenArgs;
-use protocol::remote::procedure::{AuthList, ConnectOpen};
 use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
 /// Starts the daemon and gives the seconds until it has answered that the connection is open.
 pub(super) fn first_reply(daemon: &mut Daemon) -> Result<f64> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let start = daemon.start()?;
     let stream = daemon.connect()?;
-    runtime.block_on(async {
-        stream.set_nonblocking(true)?;
-        let client = Client::over(rpc::Transport::unix(tokio::net::UnixStream::from_std(stream)?));
-        client.call::<AuthList>(&()).await.context("auth_list")?;
-        let name = Some("qemu:///system".to_owned());
-        client
-            .call::<ConnectOpen>(&ConnectOpenArgs { name, flags: 0 })
-            .await
-            .context("connect_open")?;
+    load::block_on(async {
+        load::open_driver(&client(stream)?, "qemu").await?;
         Ok(start.elapsed().as_secs_f64())
     })
+}
+
+/// A client over a connection that is there.
+pub(super) fn client(stream: UnixStream) -> Result<Client> {
+    stream.set_nonblocking(true)?;
+    let stream = tokio::net::UnixStream::from_std(stream)?;
+    Ok(Client::over(rpc::Transport::unix(stream)))
 }
 
 /// Seconds that the disk takes to keep one small file for good.

@@ -9,7 +9,7 @@ use std::time::Instant as Moment;
 
 /// Which daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// This project's virtqemud.
     Ours,
     /// The host's libvirtd.
@@ -20,17 +20,17 @@ pub(super) enum Kind {
 const PEER: &str = "/usr/sbin/libvirtd";
 
 /// Whether the peer can be measured: it takes over folders of the host in a mount name space of its own.
-pub(super) fn peer_is_there() -> bool {
+pub(crate) fn peer_is_there() -> bool {
     rustix::process::geteuid().is_root() && Path::new(PEER).exists()
 }
 
 /// This project's binary.
-pub(super) fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     Ok(crate::release_folder()?.join("virtqemud"))
 }
 
 /// Puts a stand-in for QEMU's monitor, which asks the real one what it can do, into `folder`.
-pub(super) fn stand_in(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn stand_in(folder: &Path) -> Result<PathBuf> {
     let program = folder.join("qemu-standin");
     fs::copy(binary()?.with_file_name("qmp-standin"), &program).context("the stand-in is not built")?;
     let script = "probe-with /usr/bin/qemu-system-x86_64\n";
@@ -48,20 +48,25 @@ const PEER_FOLDERS: &[&str] = &[
 ];
 
 /// A daemon that is measured.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     daemon: private_instance::Daemon,
     instance: Instance,
 }
 
 impl Daemon {
-    /// A folder with configuration, nothing running.
-    pub(super) fn prepare(kind: Kind) -> Result<Self> {
+    /// A folder with configuration, nothing running: this project's virtqemud, or the peer.
+    pub(crate) fn prepare(kind: Kind) -> Result<Self> {
+        Self::prepare_for(kind, "virtqemud")
+    }
+
+    /// The same, where this project's daemon is another one.
+    pub(crate) fn prepare_for(kind: Kind, own: &str) -> Result<Self> {
         // On the disk, as on a host.
         let place = Path::new("/var/tmp");
         let (instance, daemon) = match kind {
             Kind::Ours => {
                 let instance = Instance::below(place, &crate::release_folder()?)?;
-                let daemon = instance.daemon("virtqemud");
+                let daemon = instance.daemon(own);
                 (instance, daemon)
             }
             Kind::Peer => peer(place)?,
@@ -69,46 +74,63 @@ impl Daemon {
         Ok(Self { daemon, instance })
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    /// The same in a network of its own, in which there are so many interfaces, `p0` and so on. Only root can make one.
+    pub(crate) fn prepare_in_network(kind: Kind, own: &str, interfaces: u32) -> Result<Self> {
+        /// What `/sys` shows are the links of the network that it was mounted in.
+        const ENTER: &str = "mount -t sysfs sysfs /sys && ip link set lo up && i=0 && while [ $i -lt $0 ]; do \
+                             ip tuntap add dev p$i mode tap && ip link set p$i up || exit 1; i=$((i+1)); done; exec \"$@\"";
+        let mut prepared = Self::prepare_for(kind, own)?;
+        let enter = ["unshare", "--net", "--mount", "sh", "-c", ENTER].map(str::to_owned);
+        prepared.daemon = prepared
+            .daemon
+            .under(enter.into_iter().chain([interfaces.to_string()]));
+        Ok(prepared)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
         self.instance.folder()
     }
 
     /// A file of the daemon, by its absolute path on a host.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.instance.path(path)
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.daemon.socket()
     }
 
-    pub(super) fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         self.daemon.uri()
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn uri_of(&self, driver: &str) -> String {
+        self.daemon.uri_of(driver)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
         self.daemon.pid().unwrap_or_default()
     }
 
     /// Starts it; gives the moment of its start.
-    pub(super) fn start(&mut self) -> Result<Moment> {
+    pub(crate) fn start(&mut self) -> Result<Moment> {
         self.daemon.spawn()
     }
 
     /// Connects as soon as it listens.
-    pub(super) fn connect(&mut self) -> Result<UnixStream> {
+    pub(crate) fn connect(&mut self) -> Result<UnixStream> {
         self.daemon.wait_until_it_serves()
     }
 
     /// Ends it and waits for its end.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.daemon.stop()?;
         self.forget_socket();
         Ok(())
     }
 
     /// Ends it as a crash would.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.daemon.kill()?;
         self.forget_socket();
         Ok(())

@@ -25,34 +25,41 @@ const TIMES: usize = 15;
 const IN_FLIGHT: usize = 8;
 
 /// Asks for every domain.
-pub(super) const ALL_DOMAINS: ConnectListAllDomainsArgs = ConnectListAllDomainsArgs {
+pub(crate) const ALL_DOMAINS: ConnectListAllDomainsArgs = ConnectListAllDomainsArgs {
     need_results: 1,
     flags: 0,
 };
 
 /// Asks for every figure of every domain.
-pub(super) const ALL_FIGURES: ConnectGetAllDomainStatsArgs = ConnectGetAllDomainStatsArgs {
+pub(crate) const ALL_FIGURES: ConnectGetAllDomainStatsArgs = ConnectGetAllDomainStatsArgs {
     doms: Vec::new(),
     stats: 0,
     flags: 0,
 };
 
-/// A client of the daemon behind that socket.
-pub(super) async fn open(socket: &Path) -> Result<Client> {
-    let stream = UnixStream::connect(socket).await.context("cannot connect")?;
-    let client = Client::over(rpc::Transport::unix(stream));
-    client.call::<p::AuthList>(&()).await?;
-    client
-        .call::<p::ConnectOpen>(&ConnectOpenArgs {
-            name: Some("qemu:///system".to_owned()),
-            flags: 0,
-        })
-        .await?;
+/// A client of QEMU's driver behind that socket.
+pub(crate) async fn open(socket: &Path) -> Result<Client> {
+    let client = connect(socket).await?;
+    open_driver(&client, "qemu").await?;
     Ok(client)
 }
 
+/// A client that has opened no driver yet.
+pub(crate) async fn connect(socket: &Path) -> Result<Client> {
+    let stream = UnixStream::connect(socket).await.context("cannot connect")?;
+    Ok(Client::over(rpc::Transport::unix(stream)))
+}
+
+/// Opens a driver as clients do.
+pub(crate) async fn open_driver(client: &Client, driver: &str) -> Result<()> {
+    client.call::<p::AuthList>(&()).await.context("auth_list")?;
+    let name = Some(format!("{driver}:///system"));
+    let args = ConnectOpenArgs { name, flags: 0 };
+    client.call::<p::ConnectOpen>(&args).await.context("connect_open")
+}
+
 /// Runs what a client does.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -60,7 +67,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Calls a second of many clients together.
-pub(super) fn calls(socket: &Path) -> Result<f64> {
+pub(crate) fn calls(socket: &Path) -> Result<f64> {
     let socket = socket.to_owned();
     block_on(async move {
         let mut tasks = Vec::new();
@@ -96,17 +103,17 @@ async fn timed<P: Procedure>(client: &Client, args: &P::Args, pause: Duration) -
 }
 
 /// Seconds that a list of all domains takes.
-pub(super) async fn list(client: &Client) -> Result<f64> {
+pub(crate) async fn list(client: &Client) -> Result<f64> {
     timed::<p::ConnectListAllDomains>(client, &ALL_DOMAINS, Duration::ZERO).await
 }
 
 /// Seconds that the figures of all domains take, with `pause` between two calls.
-pub(super) async fn stats(client: &Client, pause: Duration) -> Result<f64> {
+pub(crate) async fn stats(client: &Client, pause: Duration) -> Result<f64> {
     timed::<p::ConnectGetAllDomainStats>(client, &ALL_FIGURES, pause).await
 }
 
 /// Makes one call for each of `all`, some at a time.
-pub(super) async fn each<P>(client: &Arc<Client>, all: impl IntoIterator<Item = P::Args>) -> Result<()>
+pub(crate) async fn each<P>(client: &Arc<Client>, all: impl IntoIterator<Item = P::Args>) -> Result<()>
 where
     P: Procedure,
     P::Args: Send + Sync + 'static,

@@ -4,17 +4,24 @@
 //! measuring files fill in values by name, for one daemon at a time, in alternating rounds; told are medians.
 
 mod cold;
-mod daemons;
+pub(crate) mod daemons;
+mod documents;
+mod encrypted;
 mod floor;
 mod growth;
-mod load;
+pub(crate) mod load;
 mod memory;
+mod network;
+mod pingpong;
 mod running;
 mod start;
+mod storage;
+mod system;
 
 use crate::progress::say;
 use anyhow::{Context, Result, ensure};
 use daemons::Kind;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -27,8 +34,8 @@ const LARGE: u32 = 10_000;
 
 /// A figure.
 struct Figure {
-    name: &'static str,
-    what: &'static str,
+    name: Cow<'static, str>,
+    what: Cow<'static, str>,
     /// What one of its units is called, and how many of them one of the measured is.
     unit: (&'static str, f64),
     wanted: Wanted,
@@ -42,22 +49,24 @@ enum Wanted {
     RatioAtLeast(f64),
     /// At most this, by itself.
     AtMost(f64),
+    /// At least this, by itself.
+    AtLeast(f64),
     /// It is told to compare others with.
     Told,
 }
 
 const fn figure(name: &'static str, what: &'static str, unit: (&'static str, f64), wanted: Wanted) -> Figure {
     Figure {
-        name,
-        what,
+        name: Cow::Borrowed(name),
+        what: Cow::Borrowed(what),
         unit,
         wanted,
     }
 }
 
-use Wanted::{AtMost, RatioAtLeast, RatioAtMost, Told};
+use Wanted::{AtLeast, AtMost, RatioAtLeast, RatioAtMost, Told};
 
-/// Every figure, in the order in which it is told.
+/// Every figure that is there once, in the order in which it is told; those of each daemon follow.
 const TABLE: &[Figure] = &[
     figure(
         "trivial_call",
@@ -204,16 +213,38 @@ const TABLE: &[Figure] = &[
     ),
     figure("growth_memory", "its memory", ("x", 1.0), AtMost(1.5)),
     figure("growth_start", "its share of a start-up", ("x", 1.0), AtMost(1.5)),
+    figure(
+        "document_read_written",
+        "the largest golden document, read and written",
+        ("ms", 1e3),
+        AtMost(1.0),
+    ),
+    figure(
+        "document_defined",
+        "the same through the daemon: defined, and shown",
+        ("ms", 1e3),
+        Told,
+    ),
+    figure(
+        "define_many_disks",
+        "definition of a guest with 200 disks",
+        ("ms", 1e3),
+        RatioAtMost(0.2),
+    ),
     figure("binary", "the binary", ("MB", 1e-6), AtMost(10.0)),
+    figure(
+        "all_idle",
+        "all daemons together when idle (PSS)",
+        ("MB", 1e-6),
+        AtMost(12.0),
+    ),
 ];
 
 /// Values by the figure's name, one a round.
-type Values = BTreeMap<&'static str, Vec<f64>>;
+type Values = BTreeMap<String, Vec<f64>>;
 
 fn note(values: &mut Values, name: &str, value: f64) {
-    if let Some(figure) = TABLE.iter().find(|figure| figure.name == name) {
-        values.entry(figure.name).or_default().push(value);
-    }
+    values.entry(name.to_owned()).or_default().push(value);
 }
 
 /// What can be measured by itself.
@@ -223,8 +254,18 @@ pub(crate) enum Part {
     Calls,
     /// How costs grow with the number of domains.
     Growth,
+    /// Large documents.
+    Documents,
     /// A thousand running guests.
     Running,
+    /// All daemons together, and calls through the proxy.
+    System,
+    /// Pools and volumes.
+    Storage,
+    /// Networks and filters of packets.
+    Network,
+    /// What Kerberos costs that encrypts plain TCP.
+    Encryption,
 }
 
 /// Runs the benchmark, or a part of it. `quick` takes one round with few domains only.
@@ -233,8 +274,20 @@ pub(crate) enum Part {
 /// When a daemon does not run or a client fails.
 pub(crate) fn run(quick: bool, part: Option<Part>) -> Result<()> {
     say("* Building the release");
+    // No other daemon has to be built for it.
+    let programs: Vec<_> = match part {
+        Some(Part::Storage) => vec!["virtstoraged"],
+        Some(Part::Network) => vec!["virtnetworkd", "virtnwfilterd", "libvirt_leaseshelper"],
+        Some(Part::Documents) => vec!["virtqemud"],
+        Some(Part::Encryption) => vec!["virtstoraged", "virtproxyd"],
+        _ => system::daemons()
+            .map(|daemon| daemon.name)
+            .chain(["qmp-standin"])
+            .collect(),
+    };
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "-p", "virtqemud", "-p", "qmp-standin"])
+        .args(["build", "--release"])
+        .args(programs.iter().flat_map(|program| ["-p", program]))
         .status();
     ensure!(built.context("cannot run cargo")?.success(), "the build failed");
     let wanted = |one| part.map_or(!quick || one == Part::Calls, |part| part == one);
@@ -248,12 +301,30 @@ pub(crate) fn run(quick: bool, part: Option<Part>) -> Result<()> {
         say("* From 100 to 10,000 domains");
         growth::measure(&mut ours)?;
     }
+    if wanted(Part::Documents) {
+        say("* Large documents");
+        documents::measure(&mut ours, &mut theirs)?;
+    }
     if wanted(Part::Running) {
         say("* 1,000 running stand-ins");
         running::measure(&mut ours)?;
     }
-    let size = std::fs::metadata(daemons::binary()?)?.len();
-    note(&mut ours, "binary", size as f64);
+    if wanted(Part::System) {
+        system::measure(&mut ours, &mut theirs)?;
+    }
+    if wanted(Part::Encryption) {
+        encrypted::measure(&mut ours)?;
+    }
+    if wanted(Part::Storage) {
+        storage::measure(&mut ours, &mut theirs, &mut floor)?;
+    }
+    if wanted(Part::Network) {
+        network::measure(&mut ours, &mut theirs)?;
+    }
+    if programs.contains(&"virtqemud") {
+        let size = std::fs::metadata(daemons::binary()?)?.len();
+        note(&mut ours, "binary", size as f64);
+    }
     tell(&ours, &theirs, &floor);
     Ok(())
 }
@@ -314,24 +385,8 @@ fn measure(kind: Kind, values: &mut Values, floor: Option<&mut Values>, domains:
 
 /// The stock Python client's calls, after it has defined so many domains.
 fn python_calls(uri: &str, domains: u32, large: bool, values: &mut Values) -> Result<()> {
-    let script = include_str!("clients/calls.py");
-    let output = Command::new("/usr/bin/python3")
-        .args(["-c", script, uri, &domains.to_string()])
-        .output()
-        .context("cannot run the stock Python client")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some((name, value)) = line.split_once(' ') else {
-            continue;
-        };
-        let value: f64 = value
-            .parse()
-            .with_context(|| format!("the client said '{line}'"))?;
-        match (name, large) {
+    for (name, value) in python(include_str!("clients/calls.py"), &[uri, &domains.to_string()])? {
+        match (name.as_str(), large) {
             ("list", true) => note(values, "large_list", value),
             ("stats", true) => note(values, "large_stats", value),
             (_, true) => {}
@@ -339,6 +394,40 @@ fn python_calls(uri: &str, domains: u32, large: bool, values: &mut Values) -> Re
         }
     }
     Ok(())
+}
+
+/// Runs a script of the stock Python client: what it told, as "name value" lines.
+fn python(script: &str, arguments: &[&str]) -> Result<Vec<(String, f64)>> {
+    python_in(Vec::new(), script, arguments)
+}
+
+/// The same with variables in its environment.
+fn python_in(
+    environment: Vec<(&str, String)>,
+    script: &str,
+    arguments: &[&str],
+) -> Result<Vec<(String, f64)>> {
+    let output = Command::new("/usr/bin/python3")
+        .envs(environment)
+        .args(["-c", script])
+        .args(arguments)
+        .output()
+        .context("cannot run the stock Python client")?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = told.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .map(|(name, value)| {
+            let value = value.parse();
+            let value =
+                value.with_context(|| format!("the client said something else than a figure of {name}"));
+            Ok((name.to_owned(), value?))
+        })
+        .collect()
 }
 
 fn median(values: &[f64]) -> Option<f64> {
@@ -351,8 +440,14 @@ fn tell(ours: &Values, theirs: &Values, floor: &Values) {
     say("");
     say("| figure | ours | floor | peer | ratio | wanted | met |");
     say("|---|---|---|---|---|---|---|");
-    for figure in TABLE {
-        let value = |values: &Values| values.get(figure.name).and_then(|values| median(values));
+    for figure in TABLE
+        .iter()
+        .chain(storage::TABLE)
+        .chain(network::TABLE)
+        .chain(&system::figures())
+        .chain(encrypted::TABLE)
+    {
+        let value = |values: &Values| values.get(figure.name.as_ref()).and_then(|values| median(values));
         let Some(own) = value(ours) else { continue };
         let peer = value(theirs);
         // A rate is told as so many a second; what was measured is the time of one.
@@ -376,6 +471,7 @@ fn tell(ours: &Values, theirs: &Values, floor: &Values) {
             (RatioAtMost(most), Some(ratio)) => (format!("<= {most}"), Some(ratio <= *most)),
             (RatioAtLeast(least), Some(ratio)) => (format!(">= {least}"), Some(ratio >= *least)),
             (AtMost(most), _) => (format!("<= {most} {}", figure.unit.0), Some(scaled <= *most)),
+            (AtLeast(least), _) => (format!(">= {least} {}", figure.unit.0), Some(scaled >= *least)),
             _ => (String::new(), None),
         };
         say(&format!(

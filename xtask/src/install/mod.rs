@@ -1,12 +1,14 @@
-//! Puts everything where a host has it: programs, systemd's units, users and folders, configuration files.
+//! Puts everything where a host has it: programs, systemd's units, AppArmor's profiles, users and folders, configuration files.
 
-mod daemons;
+mod apparmor;
+pub(crate) mod daemons;
+mod filters;
 mod units;
 
 use crate::packages::Root;
 use crate::progress::say;
 use anyhow::{Context, Result, bail, ensure};
-use daemons::{DAEMONS, PROGRAMS};
+use daemons::{DAEMONS, HELPERS, PROGRAMS};
 use rustix::fs::Mode;
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -88,10 +90,22 @@ pub(crate) fn run(install: &Install) -> Result<()> {
     Ok(())
 }
 
+/// Puts everything below a folder, as for a package, with programs of the folder `from`, or of a release that is built now.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) fn below(destdir: &Path, from: Option<PathBuf>) -> Result<()> {
+    run(&Install {
+        destdir: destdir.to_owned(),
+        prefix: "/usr".to_owned(),
+        from,
+    })
+}
+
 /// Builds the release; gives the folder with its programs.
 fn build() -> Result<PathBuf> {
     let names = DAEMONS.iter().map(|daemon| daemon.name);
-    let names = names.chain(PROGRAMS.iter().copied());
+    let names = names.chain(PROGRAMS.iter().chain(HELPERS).copied());
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release"])
         .args(names.flat_map(|name| ["--package", name]))
@@ -114,12 +128,15 @@ fn files(prefix: &str, programs: &Path) -> Vec<File> {
         keep: false,
     };
     let mut files: Vec<_> = PROGRAMS.iter().map(|name| program("bin", name)).collect();
+    files.extend(HELPERS.iter().map(|name| program("lib/libvirt", name)));
     let units = format!("{prefix}/lib/systemd/system");
     for daemon in DAEMONS {
         files.push(program("sbin", daemon.name));
         for (name, unit) in units::units(daemon, prefix) {
             files.push(text(format!("{units}/{name}"), &unit));
         }
+        let (name, profile) = apparmor::profile(daemon, prefix);
+        files.push(text(format!("/etc/apparmor.d/{name}"), &profile));
         for (name, content) in daemon.configuration {
             files.push(File {
                 keep: true,
@@ -127,7 +144,28 @@ fn files(prefix: &str, programs: &Path) -> Vec<File> {
             });
         }
     }
+    let polkit = format!("{prefix}/share/polkit-1");
     files.extend([
+        text(
+            format!("{polkit}/actions/org.libvirt.unix.policy"),
+            include_str!("../../../packaging/polkit/org.libvirt.unix.policy"),
+        ),
+        text(
+            format!("{polkit}/actions/org.libvirt.api.policy"),
+            include_str!("../../../packaging/polkit/org.libvirt.api.policy"),
+        ),
+        text(
+            format!("{polkit}/actions/org.ferrovirt.network.policy"),
+            include_str!("../../../packaging/polkit/org.ferrovirt.network.policy"),
+        ),
+        text(
+            format!("{polkit}/rules.d/60-libvirt.rules"),
+            include_str!("../../../packaging/polkit/60-libvirt.rules"),
+        ),
+        text(
+            format!("{prefix}/share/ferrovirt/polkit.conf"),
+            include_str!("../../../packaging/polkit/bus.conf"),
+        ),
         text(
             format!("{units}/virt-guest-shutdown.target"),
             include_str!("../../../packaging/units/virt-guest-shutdown.target"),

@@ -1,6 +1,6 @@
 //! systemd's units, out of the templates in `packaging/units`.
 
-use super::daemons::{Daemon, Socket};
+use super::daemons::{DAEMONS, Daemon, Socket};
 
 const SERVICE: &str = include_str!("../../../packaging/units/daemon.service");
 const SOCKET: &str = include_str!("../../../packaging/units/daemon.socket");
@@ -30,6 +30,7 @@ fn service(daemon: &Daemon, prefix: &str) -> String {
             ("about", daemon.about),
             ("sockets:Wants", &lines("Wants", &enabled)),
             ("sockets:After", &lines("After", &all)),
+            ("conflicts\n", &conflicts(daemon)),
             ("sockets:Also", &lines("Also", &enabled)),
             ("NAME", &daemon.name.to_uppercase()),
             ("name", daemon.name),
@@ -47,10 +48,14 @@ fn socket(daemon: &Daemon, socket: Socket) -> String {
     if own != first {
         bound = format!("BindsTo={first}\nAfter={first}\n");
     }
-    if daemon.begin != daemon.name {
-        // The one that listened there before.
-        let former = unit("libvirtd", socket);
-        bound.push_str(&format!("Conflicts={former}\n"));
+    let mut rivals = DAEMONS
+        .iter()
+        .filter(|other| daemon.instead_of == Some(other.name));
+    if let Some(rival) = rivals.find(|rival| rival.begin == daemon.begin) {
+        // It listens there, too.
+        // Ordered, so that one is gone before the other comes, whichever that is.
+        let rival = unit(rival.name, socket);
+        bound.push_str(&format!("Conflicts={rival}\nAfter={rival}\n"));
     }
     let others = daemon.sockets.iter().filter(|other| !other.is_remote());
     let others: Vec<_> = others
@@ -71,13 +76,21 @@ fn socket(daemon: &Daemon, socket: Socket) -> String {
     )
 }
 
+/// Whoever starts stops the other, which has ended by then: systemd's word holds for both.
+fn conflicts(daemon: &Daemon) -> String {
+    let other = daemon
+        .instead_of
+        .map(|other| format!("Conflicts={other}.service\nAfter={other}.service\n"));
+    other.unwrap_or_default()
+}
+
 /// Who may connect.
 fn access(daemon: &Daemon, socket: Socket) -> String {
     let access = match (socket, daemon.group) {
         (Socket::Tcp | Socket::Tls, _) => return String::new(),
         (Socket::ReadWrite, Some(group)) => {
             format!(
-                "# Whoever may is as mighty as root: polkit is not asked.\nSocketMode=0660\nSocketGroup={group}\n"
+                "# Whoever may is as mighty as root. With SocketMode=0666 polkit is asked instead.\nSocketMode=0660\nSocketGroup={group}\n"
             )
         }
         (Socket::ReadOnly, _) => "SocketMode=0666\n".to_owned(),
@@ -135,7 +148,7 @@ fn lines(key: &str, units: &[String]) -> String {
 }
 
 /// Puts values in the places of their names, in this order: a value may have places for later ones.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = template.to_owned();
     for (name, value) in values {
         // A name with a line's end stands for whole lines, of which there may be none.
@@ -153,7 +166,6 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::install::daemons::DAEMONS;
 
     #[test]
     fn every_place_is_filled() {

@@ -29,6 +29,18 @@ pub(crate) const DEMO: Needs = Needs {
     recent_clients: false,
 };
 
+/// What the guest of the testbed is made and booted with.
+pub(crate) const TESTBED: Needs = Needs {
+    files: &[
+        ("mmdebstrap", "mmdebstrap"),
+        ("mke2fs", "e2fsprogs"),
+        ("newuidmap", "uidmap"),
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-img", "qemu-utils"),
+    ],
+    recent_clients: false,
+};
+
 /// What the tests need.
 pub(crate) const TESTS: Needs = Needs {
     recent_clients: true,
@@ -38,8 +50,11 @@ pub(crate) const TESTS: Needs = Needs {
         ("/usr/share/libvirt/schemas/domain.rng", "libvirt-common"),
         ("/usr/share/libvirt/cpu_map/index.xml", "libvirt-common"),
         ("systemd-socket-activate", "systemd"),
+        ("/sbin/apparmor_parser", "apparmor"),
         ("/bin/kill", "procps"),
         ("qemu-system-x86_64", "qemu-system-x86"),
+        // Only asked what it can do.
+        ("qemu-system-aarch64", "qemu-system-arm"),
         ("xmllint", "libxml2-utils"),
         ("qemu-img", "qemu-utils"),
         ("/bin/busybox", "busybox-static"),
@@ -47,15 +62,32 @@ pub(crate) const TESTS: Needs = Needs {
         ("virt-install", "virtinst"),
         ("/usr/lib/x86_64-linux-gnu/qemu/block-curl.so", "qemu-block-extra"),
         ("/sbin/ip", "iproute2"),
+        ("/usr/sbin/dnsmasq", "dnsmasq-base"),
+        ("/usr/sbin/nft", "nftables"),
         ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
         ("passt", "passt"),
         ("swtpm", "swtpm"),
         ("swtpm_setup", "swtpm-tools"),
+        ("fuse2fs", "fuse2fs"),
+        ("mkfs.xfs", "xfsprogs"),
+        ("mkfs.btrfs", "btrfs-progs"),
+        ("/sbin/parted", "parted"),
+        ("scrub", "scrub"),
         ("certtool", "gnutls-bin"),
         ("/usr/sbin/sshd", "openssh-server"),
         ("ssh", "openssh-client"),
         ("nc", "netcat-openbsd"),
+        ("mke2fs", "e2fsprogs"),
+        ("dbus-daemon", "dbus-daemon"),
+        ("pkaction", "polkitd"),
+        ("/usr/sbin/krb5kdc", "krb5-kdc"),
+        ("/usr/sbin/kadmin.local", "krb5-admin-server"),
+        ("kinit", "krb5-user"),
+        (
+            "/usr/lib/x86_64-linux-gnu/sasl2/libgssapiv2.so",
+            "libsasl2-modules-gssapi-mit",
+        ),
     ],
 };
 
@@ -167,7 +199,12 @@ fn libvirt_version() -> Option<u32> {
 /// Whether the release's backports are needed, or some of the packages come from there already: the release's own ones
 /// do not go with those.
 fn wants_backports(needs: Needs, release: &str) -> bool {
-    release == NEEDS_BACKPORTS && (needs.recent_clients || any_is_backported(needs))
+    needs_backports(release) && (needs.recent_clients || any_is_backported(needs))
+}
+
+/// Whether a release's own clients are older than what the tests ask of them.
+pub(crate) fn needs_backports(release: &str) -> bool {
+    release == NEEDS_BACKPORTS
 }
 
 fn any_is_backported(needs: Needs) -> bool {
@@ -200,10 +237,10 @@ fn agreed() -> Result<bool> {
 /// It is asked of apt's lists, which have been updated.
 fn know_suite(root: Root, release: &str, suite: &str) -> Result<()> {
     let sources = sources()?;
-    if sources.iter().any(|(_, codename)| codename == suite) {
+    if sources.iter().any(|source| source.codename == suite) {
         return Ok(());
     }
-    let Some((address, _)) = sources.iter().find(|(_, codename)| codename == release) else {
+    let Some(Source { address, .. }) = sources.iter().find(|source| source.codename == release) else {
         bail!("apt knows no package source of the release '{release}'")
     };
     // Without the line apt asks all keys that it trusts.
@@ -221,8 +258,16 @@ fn know_suite(root: Root, release: &str, suite: &str) -> Result<()> {
     root.apt_get(&["update"])
 }
 
-/// The addresses and suites that apt has lists of.
-fn sources() -> Result<Vec<(String, String)>> {
+/// A place that packages come from.
+pub(crate) struct Source {
+    /// Its address.
+    pub(crate) address: String,
+    /// The suite there, such as `bookworm-updates`.
+    pub(crate) codename: String,
+}
+
+/// The places that apt has lists of.
+pub(crate) fn sources() -> Result<Vec<Source>> {
     let output = Command::new("apt-get")
         .args([
             "indextargets",
@@ -235,12 +280,15 @@ fn sources() -> Result<Vec<(String, String)>> {
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     let sources = lines.lines().filter_map(|line| line.split_once(' '));
     Ok(sources
-        .map(|(address, codename)| (address.to_owned(), codename.to_owned()))
+        .map(|(address, codename)| Source {
+            address: address.to_owned(),
+            codename: codename.to_owned(),
+        })
         .collect())
 }
 
 /// The name of the installed release.
-fn codename() -> Result<String> {
+pub(crate) fn codename() -> Result<String> {
     let release = std::fs::read_to_string("/etc/os-release").context("this is no Debian")?;
     let name = release
         .lines()

@@ -5,6 +5,9 @@ use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::process::{Command, Stdio};
 
+/// What commands are told: to ask nothing, and to speak English.
+const ENVIRONMENT: [(&str, &str); 2] = [("DEBIAN_FRONTEND", "noninteractive"), ("LC_ALL", "C")];
+
 /// How this process can have something done as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
@@ -33,17 +36,20 @@ impl Root {
         Ok(())
     }
 
-    /// The command that runs `program` as root, without any question of Debian's packages.
+    /// The command that runs `program` as root, without any question of Debian's packages and with words that can be read
+    /// here.
     fn command(self, program: &str) -> Command {
         match self {
             Self::Is => {
                 let mut command = Command::new(program);
-                command.env("DEBIAN_FRONTEND", "noninteractive");
+                command.envs(ENVIRONMENT);
                 command
             }
             Self::Asks => {
                 let mut command = sudo();
-                command.args(["env", "DEBIAN_FRONTEND=noninteractive", program]);
+                command.arg("env");
+                command.args(ENVIRONMENT.map(|(name, value)| format!("{name}={value}")));
+                command.arg(program);
                 command
             }
         }
@@ -59,39 +65,40 @@ impl Root {
 
     /// Runs apt-get as root and shows how far it is.
     pub(super) fn apt_get(self, arguments: &[&str]) -> Result<()> {
+        // What apt has to tell of its progress (`APT::Status-Fd`) needs a channel of its own, which sudo leaves none: one
+        // of the standard ones would be closed for dpkg and the packages' scripts.
         let mut apt = self
             .command("apt-get")
-            // Standard error is the one channel for it that sudo leaves open.
-            .args(["-q", "-o", "APT::Status-Fd=2", "-o", "Dpkg::Use-Pty=0"])
+            .args(["-q", "-o", "Dpkg::Use-Pty=0"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot run apt-get as root")?;
-        let said = apt.stdout.take().context("apt-get's output")?;
-        let said = std::thread::spawn(move || {
+        let complaints = apt.stderr.take().context("apt-get's errors")?;
+        let complaints = std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            let _ = BufReader::new(said).read_to_end(&mut bytes);
+            let _ = BufReader::new(complaints).read_to_end(&mut bytes);
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        let mut complaints = Vec::new();
+        let (mut said, mut counts) = (String::new(), Counts::default());
         let mut progress = Progress::of_hundred();
-        for line in BufReader::new(apt.stderr.take().context("apt-get's errors")?).split(b'\n') {
+        for line in BufReader::new(apt.stdout.take().context("apt-get's output")?).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
-            match status(&line) {
-                Some((stage, percent, detail)) => progress.at(stage, percent, detail),
-                None => complaints.push(line),
+            if let Some((stage, percent)) = counts.take(&line) {
+                progress.at(stage, percent, line.trim_end());
             }
+            said.push_str(&line);
+            said.push('\n');
         }
         drop(progress);
         let status = apt.wait()?;
-        let said = said.join().unwrap_or_default();
+        let complaints = complaints.join().unwrap_or_default();
         ensure!(
             status.success(),
-            "`apt-get {}` failed:\n{said}{}",
-            arguments.join(" "),
-            complaints.join("\n")
+            "`apt-get {}` failed:\n{said}{complaints}",
+            arguments.join(" ")
         );
         Ok(())
     }
@@ -106,25 +113,40 @@ fn sudo() -> Command {
     sudo
 }
 
-/// The stage, the percentage and the detail of a line of apt's (`README.progress-reporting` of its sources).
-fn status(line: &str) -> Option<(&'static str, u64, &str)> {
-    let (kind, rest) = line.split_once(':')?;
-    let stage = match kind {
-        "dlstatus" => "downloading",
-        "pmstatus" => "installing",
-        _ => return None,
-    };
-    // The name before the percentage may hold a colon of its own, as in "libc6:amd64".
-    let (_, rest) = rest.split_once(':')?;
-    told(rest)
-        .or_else(|| told(rest.split_once(':')?.1))
-        .map(|(percent, detail)| (stage, percent, detail))
+/// How far apt-get is, by what it says.
+#[derive(Debug, Default)]
+struct Counts {
+    packages: u64,
+    downloaded: u64,
+    /// Unpacked or configured: each package is both.
+    installed: u64,
 }
 
-fn told(rest: &str) -> Option<(u64, &str)> {
-    let (percent, detail) = rest.split_once(':')?;
-    let percent: f64 = percent.parse().ok()?;
-    Some((percent.clamp(0.0, 100.0) as u64, detail))
+impl Counts {
+    /// Counts a line; gives the stage that it is of, and the percentage.
+    fn take(&mut self, line: &str) -> Option<(&'static str, u64)> {
+        if let Some(packages) = announced(line) {
+            self.packages = packages;
+            return None;
+        }
+        let percent = |done: u64, all: u64| Some((done * 100).checked_div(all)?.min(100));
+        if line.starts_with("Get:") {
+            self.downloaded += 1;
+            Some(("downloading", percent(self.downloaded, self.packages)?))
+        } else if line.starts_with("Unpacking ") || line.starts_with("Setting up ") {
+            self.installed += 1;
+            Some(("installing", percent(self.installed, 2 * self.packages)?))
+        } else {
+            None
+        }
+    }
+}
+
+/// How many packages it says that it will install, newly or in the place of older ones.
+fn announced(line: &str) -> Option<u64> {
+    let (upgraded, rest) = line.split_once(" upgraded, ")?;
+    let (new, _) = rest.split_once(" newly installed, ")?;
+    Some(upgraded.parse::<u64>().ok()? + new.parse::<u64>().ok()?)
 }
 
 #[cfg(test)]
@@ -132,24 +154,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_apt_tells_of_itself_is_read() {
-        for (line, expected) in [
+    fn what_apt_says_tells_how_far_it_is() {
+        let mut counts = Counts::default();
+        let lines = [
+            // Lists of packages: nobody knows how many.
             (
-                "dlstatus:1:9.05654:Downloading file 1 of 3 (4m40s remaining)",
-                Some(("downloading", 9, "Downloading file 1 of 3 (4m40s remaining)")),
+                "Get:1 http://deb.debian.org/debian bookworm InRelease [151 kB]",
+                None,
+            ),
+            ("Reading package lists...", None),
+            (
+                "1 upgraded, 3 newly installed, 0 to remove and 5 not upgraded.",
+                None,
             ),
             (
-                "pmstatus:virtinst:66.6667:Configuring virtinst (all)",
-                Some(("installing", 66, "Configuring virtinst (all)")),
+                "Get:1 http://deb.debian.org/debian bookworm/main amd64 ucf all 3.0043 [55 kB]",
+                Some(("downloading", 50)),
             ),
+            ("Selecting previously unselected package ucf.", None),
+            ("Unpacking ucf (3.0043) ...", Some(("installing", 12))),
             (
-                "pmstatus:libc6:amd64:100:Installed libc6",
-                Some(("installing", 100, "Installed libc6")),
+                "Unpacking libc6:amd64 (2.36-9) over (2.36-8) ...",
+                Some(("installing", 25)),
             ),
-            ("E: Unable to locate package nothing", None),
-            ("dlstatus:1", None),
-        ] {
-            assert_eq!(status(line), expected, "{line}");
+            ("Setting up ucf (3.0043) ...", Some(("installing", 37))),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(counts.take(line), expected, "{line}");
         }
     }
 }
