@@ -36,6 +36,11 @@ impl<'a> Bare<'a> {
     fn pid(&self) -> String {
         property(&self.unit, "MainPID")
     }
+
+    /// What it has said.
+    fn log(&self) -> String {
+        run("journalctl", &["--quiet", "--no-pager", "--unit", &self.unit])
+    }
 }
 
 impl Drop for Bare<'_> {
@@ -70,10 +75,21 @@ fn daemons_confine_themselves_where_no_unit_does() {
         );
         // What runs guests or the host's tools gives them all of it.
         if !daemon.runs_guests() && !daemon.runs_tools() {
-            assert_eq!((no_new.as_str(), seccomp.as_str()), ("1", "2"), "{}", daemon.name);
+            assert_eq!(
+                (no_new.as_str(), seccomp.as_str()),
+                ("1", "2"),
+                "{}: {}",
+                daemon.name,
+                bare.log()
+            );
         }
         if !daemon.runs_guests() {
-            assert!(powers.count_ones() <= 12, "{}: {powers:x}", daemon.name);
+            assert!(
+                powers.count_ones() <= 12,
+                "{}: {powers:x}: {}",
+                daemon.name,
+                bare.log()
+            );
         }
         run("virt-admin", &["-q", "-c", &daemon.admin_uri(), "srv-list"]);
     }

@@ -25,16 +25,20 @@ impl Capabilities {
 
 /// Drops all others, for this thread and for programs that it becomes. Nothing is said of a process that has none.
 pub(super) fn keep(kept: u64) {
-    let outcome = drop_others(CapabilitySet::from_bits_retain(kept));
-    if let Err(failure) = outcome {
+    let kept = CapabilitySet::from_bits_retain(kept);
+    // One that the kernel, or a profile of AppArmor's, does not allow does not keep the other from being done.
+    if let Err(failure) = narrow(kept) {
+        tracing::warn!(%failure, "programs that are run may have capabilities that they do not need");
+    }
+    if let Err(failure) = drop_others(kept) {
         tracing::warn!(%failure, "capabilities cannot be dropped");
     }
 }
 
-fn drop_others(kept: CapabilitySet) -> rustix::io::Result<()> {
-    let has = capabilities(None)?;
-    // Programs that root runs would get them anew; who may not narrow the set is not root, or has narrowed it before.
-    if has.effective.contains(CapabilitySet::SETPCAP) {
+/// Takes all others from programs that are run from now on, which as root would get them anew.
+fn narrow(kept: CapabilitySet) -> rustix::io::Result<()> {
+    // Who may not narrow the set is not root, or has narrowed it before.
+    if capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) {
         for bit in 0..u64::BITS {
             let one = CapabilitySet::from_bits_retain(1 << bit);
             // The kernel does not know those beyond its last.
@@ -43,7 +47,11 @@ fn drop_others(kept: CapabilitySet) -> rustix::io::Result<()> {
             }
         }
     }
-    clear_ambient_capability_set()?;
+    clear_ambient_capability_set()
+}
+
+fn drop_others(kept: CapabilitySet) -> rustix::io::Result<()> {
+    let has = capabilities(None)?;
     // systemd may have done all of it, and forbidden the call.
     if kept.contains(has.permitted | has.inheritable) {
         return Ok(());
