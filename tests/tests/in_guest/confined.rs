@@ -86,7 +86,7 @@ fn daemons_confine_themselves_where_no_unit_does() {
         if !daemon.runs_guests() {
             assert!(
                 powers.count_ones() <= 12,
-                "{}: {powers:x}: {}",
+                "{}: {}{status}",
                 daemon.name,
                 bare.log()
             );

@@ -63,6 +63,13 @@ impl Host {
             }
             run("systemd-sysusers", &[]);
             run("systemd-tmpfiles", &["--create", "ferrovirt.conf"]);
+            // Tests start daemons more often within seconds than anybody does, and systemd would refuse it.
+            fs::create_dir_all("/etc/systemd/system/service.d").unwrap();
+            fs::write(
+                "/etc/systemd/system/service.d/testbed.conf",
+                "[Unit]\nStartLimitIntervalSec=0\n",
+            )
+            .unwrap();
             systemctl(&["daemon-reload"]);
             let names = host.daemons.iter().map(|daemon| daemon.name.as_str());
             let enable: Vec<_> = ["enable", "--now"].into_iter().chain(names).collect();

@@ -261,7 +261,8 @@ struct DeadNetwork;
 
 impl DeadNetwork {
     fn new() -> Self {
-        let rules = "table inet dead { chain out { type filter hook output priority 0; tcp dport 3260 drop; tcp sport 3260 drop; } }";
+        let rules = "table inet dead {\nchain out {\ntype filter hook output priority 0\ntcp dport 3260 drop\n\
+                     tcp sport 3260 drop\n}\n}\n";
         fs::write("/tmp/dead.nft", rules).unwrap();
         run("nft", &["--file", "/tmp/dead.nft"]);
         Self

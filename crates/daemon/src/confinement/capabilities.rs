@@ -52,16 +52,18 @@ fn narrow(kept: CapabilitySet) -> rustix::io::Result<()> {
 
 fn drop_others(kept: CapabilitySet) -> rustix::io::Result<()> {
     let has = capabilities(None)?;
-    // systemd may have done all of it, and forbidden the call.
-    if kept.contains(has.permitted | has.inheritable) {
-        return Ok(());
-    }
-    set_capabilities(
+    let outcome = set_capabilities(
         None,
         CapabilitySets {
             effective: has.effective & kept,
             permitted: has.permitted & kept,
             inheritable: has.inheritable & kept,
         },
-    )
+    );
+    // Asked after the try, not before: below a profile of AppArmor's the kernel tells only what that allows, though the process
+    // has more. Where it fails, systemd may have done all of it and forbidden the call.
+    if kept.contains(has.permitted | has.inheritable) {
+        return Ok(());
+    }
+    outcome
 }
