@@ -10,6 +10,7 @@ pub mod domain;
 pub mod domain_capabilities;
 mod failure;
 pub mod mac;
+pub mod metadata;
 pub mod network;
 pub mod nwfilter;
 pub mod scaled;

@@ -11,7 +11,6 @@ pub mod features;
 mod identity;
 pub mod lifecycle;
 pub mod memory;
-pub mod metadata;
 pub mod os;
 pub mod qemu_namespace;
 mod read;

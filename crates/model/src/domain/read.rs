@@ -25,7 +25,7 @@ impl Domain {
     fn normalise(&mut self) -> Result<()> {
         let refused = |sentence: &str| Err(Error::new(Code::XmlError, ErrorDomain::Domain, sentence));
         check_name(&self.name)?;
-        self.metadata = self.metadata.take().map(super::metadata::distinct);
+        self.metadata = self.metadata.take().map(crate::metadata::distinct);
         self.vcpu.maximum = self.vcpu.maximum.max(1);
         if self
             .vcpu

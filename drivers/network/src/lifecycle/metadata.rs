@@ -1,63 +1,12 @@
 //! Title, description and applications' own elements, of the definition and of the active network.
 
 use crate::Driver;
-use crate::failure::argument;
 use crate::handlers::Impact;
 use crate::network::Network;
 use error::Result;
-use model::domain::metadata;
+use model::metadata::Piece;
 use model::network::Network as Document;
 use std::sync::Arc;
-
-/// A piece of metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Piece {
-    /// `<description>`.
-    Description(Option<String>),
-    /// `<title>`.
-    Title(Option<String>),
-    /// The element of a namespace.
-    Element {
-        /// The namespace.
-        uri: String,
-        /// The prefix the element gets.
-        key: String,
-        /// The element; `None` removes it.
-        text: Option<String>,
-    },
-}
-
-impl Piece {
-    /// Puts it into a document.
-    fn apply(&self, document: &mut Document) -> Result<()> {
-        match self {
-            Self::Description(text) => document.description.clone_from(text),
-            Self::Title(text) => {
-                if text.as_ref().is_some_and(|text| text.contains('\n')) {
-                    return Err(argument("a network's title cannot contain line breaks"));
-                }
-                document.title.clone_from(text);
-            }
-            Self::Element { uri, key, text } => {
-                let element = text
-                    .as_ref()
-                    .map(|text| metadata::in_namespace(text, uri, key))
-                    .transpose()?;
-                document.metadata = metadata::with_element(document.metadata.as_ref(), uri, element)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Its `virNetworkMetadataType`, and its namespace.
-    fn told(&self) -> (i32, Option<&str>) {
-        match self {
-            Self::Description(_) => (0, None),
-            Self::Title(_) => (1, None),
-            Self::Element { uri, .. } => (2, Some(uri)),
-        }
-    }
-}
 
 impl Driver {
     /// Changes metadata of the definition, of the active network, or of both.

@@ -3,65 +3,9 @@
 use crate::domain::{Document, Live, Owner};
 use crate::events::Event;
 use crate::flags::Impact;
-use error::{Code, Domain as ErrorDomain, Error, Result};
-use model::domain::{Domain as Model, metadata};
+use error::Result;
+use model::metadata::Piece;
 use std::sync::Arc;
-
-/// A piece of metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Piece {
-    /// `<description>`.
-    Description(Option<String>),
-    /// `<title>`.
-    Title(Option<String>),
-    /// The element of a namespace.
-    Element {
-        /// The namespace.
-        uri: String,
-        /// The prefix the element gets.
-        key: String,
-        /// The element; `None` removes it.
-        text: Option<String>,
-    },
-}
-
-impl Piece {
-    /// Puts it into a document.
-    ///
-    /// # Errors
-    /// When the element is no XML, or the title has several lines.
-    fn apply(&self, model: &mut Model) -> Result<()> {
-        match self {
-            Self::Description(text) => model.description.clone_from(text),
-            Self::Title(text) => {
-                if text.as_ref().is_some_and(|text| text.contains('\n')) {
-                    let text = "a domain's title cannot contain line breaks";
-                    return Err(Error::new(Code::InvalidArg, ErrorDomain::Domain, text));
-                }
-                model.title.clone_from(text);
-            }
-            Self::Element { uri, key, text } => {
-                let element = text
-                    .as_ref()
-                    .map(|text| metadata::in_namespace(text, uri, key))
-                    .transpose()?;
-                model.metadata = metadata::with_element(model.metadata.as_ref(), uri, element)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn event(&self) -> Event {
-        match self {
-            Self::Description(_) => Event::MetadataChange { kind: 0, uri: None },
-            Self::Title(_) => Event::MetadataChange { kind: 1, uri: None },
-            Self::Element { uri, .. } => Event::MetadataChange {
-                kind: 2,
-                uri: Some(uri.clone()),
-            },
-        }
-    }
-}
 
 impl Owner {
     /// Changes metadata of the definition, of the running guest, or of both.
@@ -94,7 +38,11 @@ impl Owner {
             };
             self.replace_live(Arc::new(changed)).await;
         }
-        self.tell(piece.event());
+        let (kind, uri) = piece.told();
+        self.tell(Event::MetadataChange {
+            kind,
+            uri: uri.map(str::to_owned),
+        });
         Ok(())
     }
 

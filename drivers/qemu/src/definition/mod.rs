@@ -14,7 +14,6 @@ mod undefine;
 mod vcpus;
 
 pub(crate) use io_threads::IoThreadSettings;
-pub(crate) use metadata::Piece;
 pub(crate) use resize::{Pinned, iothreads};
 pub(crate) use undefine::UndefineOptions;
 pub(crate) use vcpus::plug_at_start;

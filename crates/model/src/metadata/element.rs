@@ -1,4 +1,4 @@
-//! `<metadata>`: what applications keep with a domain, one element for each namespace.
+//! `<metadata>`: what applications keep with a document, one element for each namespace.
 
 use error::Result;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use xml::RawElement;
 use crate::document_error;
 
 /// The element of that namespace, as a document of its own.
-pub fn element(metadata: Option<&RawElement>, namespace: &str) -> Option<RawElement> {
+pub(super) fn element(metadata: Option<&RawElement>, namespace: &str) -> Option<RawElement> {
     metadata?
         .children()
         .into_iter()
@@ -15,7 +15,7 @@ pub fn element(metadata: Option<&RawElement>, namespace: &str) -> Option<RawElem
 }
 
 /// An element as applications get it back: without the prefix it has inside the document.
-pub fn plain(element: &RawElement) -> String {
+pub(super) fn plain(element: &RawElement) -> String {
     let text = element.as_str();
     let Some((prefix, _)) = text.get(1..).and_then(|rest| rest.split_once(':')) else {
         return text.to_owned();
@@ -44,7 +44,7 @@ pub fn plain(element: &RawElement) -> String {
 ///
 /// # Errors
 /// When `element` is none of that namespace.
-pub fn with_element(
+pub(super) fn with_element(
     metadata: Option<&RawElement>,
     namespace: &str,
     element: Option<RawElement>,
@@ -74,7 +74,7 @@ pub fn with_element(
 }
 
 /// The first element of each namespace: there is one for an application, and elements of none are nobody's.
-pub(super) fn distinct(metadata: RawElement) -> RawElement {
+pub(crate) fn distinct(metadata: RawElement) -> RawElement {
     let children = metadata.children();
     let mut seen = BTreeSet::new();
     let kept: Vec<RawElement> = children
@@ -96,7 +96,7 @@ pub(super) fn distinct(metadata: RawElement) -> RawElement {
 ///
 /// # Errors
 /// When it is no XML, or `key` is no prefix.
-pub fn in_namespace(text: &str, namespace: &str, key: &str) -> Result<RawElement> {
+pub(super) fn in_namespace(text: &str, namespace: &str, key: &str) -> Result<RawElement> {
     let given = RawElement::parse(text).map_err(document_error)?;
     if given.namespace() == Some(namespace) {
         return Ok(given);
