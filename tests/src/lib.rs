@@ -10,9 +10,11 @@
 
 mod agent;
 mod authority;
+mod bus;
 mod client;
 mod daemon;
 mod events;
+mod firewalld;
 mod guest;
 mod instance;
 mod kdc;
@@ -28,9 +30,11 @@ mod talk;
 mod user;
 
 pub use authority::{Authority, server_template};
+pub use bus::Bus;
 pub use client::{Outcome, console, python, virt_install};
 pub use daemon::Daemon;
 pub use events::hear_lives;
+pub use firewalld::Firewalld;
 pub use guest::{
     chatty_guest, disk, guest_kernel, guest_with_agent, idle_domain, qemu_img, qemu_img_with,
     stand_in_domain, tiny_guest, users_guest,

@@ -1,9 +1,9 @@
 //! The real polkit on a system bus of a test's own, with rules of the test's own: nothing is asked of the host's.
 
-use crate::{Outcome, wait_for};
+use crate::{Bus, Outcome, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The daemon of Debian's package `polkitd`.
@@ -13,17 +13,10 @@ const POLKITD: &str = "/usr/lib/polkit-1/polkitd";
 const MOUNTS: &str = "mount --bind \"$1/rules\" /etc/polkit-1/rules.d && mount --bind \"$1/empty\" /usr/share/polkit-1/rules.d \
                       && mount --bind \"$1/actions\" /usr/share/polkit-1/actions && exec \"$0\"";
 
-/// A bus that lets everybody do everything; polkit itself decides whom it answers.
-const BUS: &str = "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
-                   \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\
-                   <busconfig><type>system</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>\
-                   <policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\"/>\
-                   <allow receive_sender=\"*\"/></policy></busconfig>";
-
 /// A system bus with polkit on it. Only root can have one.
 #[derive(Debug)]
 pub struct Polkit {
-    bus: Child,
+    bus: Bus,
     polkitd: Option<Child>,
     folder: tempfile::TempDir,
 }
@@ -52,16 +45,7 @@ impl Polkit {
         ] {
             fs::copy(actions.join(name), path("actions").join(name)).expect("the actions");
         }
-        let socket = path("bus").display().to_string();
-        fs::write(path("bus.conf"), BUS.replace("{socket}", &socket)).expect("the bus's configuration");
-        let bus = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", path("bus.conf").display()))
-            .args(["--nofork", "--nopidfile"])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon can be run");
-        wait_for("the bus", || path("bus").exists().then_some(()));
+        let bus = Bus::start(folder.path());
         let mut polkit = Self {
             bus,
             polkitd: None,
@@ -115,27 +99,22 @@ impl Polkit {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("unix:path={}", self.socket().display())
+        self.bus.address()
     }
 
     /// The bus's socket.
-    pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("bus")
+    pub fn socket(&self) -> &Path {
+        self.bus.socket()
     }
 
     /// What starts a program that takes this bus for the system's.
     pub fn entrance(&self) -> Vec<String> {
-        vec![
-            "env".to_owned(),
-            format!("DBUS_SYSTEM_BUS_ADDRESS={}", self.address()),
-        ]
+        self.bus.entrance()
     }
 }
 
 impl Drop for Polkit {
     fn drop(&mut self) {
         self.stop();
-        let _ = self.bus.kill();
-        let _ = self.bus.wait();
     }
 }

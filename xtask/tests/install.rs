@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Units that the host or others have, if anybody does.
 const FOREIGN: &[&str] = &[
     "apparmor.service",
+    "firewalld.service",
     "iscsid.service",
     "libvirt-guests.service",
     "modprobe@dm_snapshot.service",

@@ -17,6 +17,7 @@ use error::{Code, Result};
 use parking_lot::Mutex;
 use protocol::Priority;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -46,6 +47,8 @@ pub struct Driver {
     pub(crate) work: Arc<RwLock<()>>,
     /// Keeps changes off while the next program takes over.
     resting: Mutex<Option<OwnedRwLockWriteGuard<()>>>,
+    /// Whether somebody follows what firewalld does.
+    pub(crate) zones_watched: AtomicBool,
     instance: Instance,
 }
 
@@ -104,6 +107,7 @@ impl daemon::Driver for Driver {
             changes: tokio::sync::Mutex::default(),
             work: Arc::default(),
             resting: Mutex::default(),
+            zones_watched: AtomicBool::new(false),
             instance,
         });
         driver.load_at_start().await?;
@@ -132,12 +136,16 @@ impl daemon::Driver for Driver {
 
     async fn reload(&self) -> Result<()> {
         config::read(&self.instance.layout)?;
-        let _work = self.work.read().await;
-        self.load(false).await?;
-        // Somebody may have cleared all rules of the host.
-        self.firewall
-            .guard_only(self, self.active_documents(), Instead::OfOwn)
-            .await
+        {
+            let _work = self.work.read().await;
+            self.load(false).await?;
+            // Somebody may have cleared all rules of the host.
+            self.firewall
+                .guard_only(self, self.active_documents(), Instead::OfOwn)
+                .await?;
+        }
+        self.enter_zones().await;
+        Ok(())
     }
 
     async fn hand_over(&self) -> Result<Handover> {

@@ -11,6 +11,7 @@ mod limits;
 mod ports;
 mod takeover;
 mod ways;
+mod zones;
 
 use end_to_end::Instance;
 

@@ -145,6 +145,7 @@ fn files(prefix: &str, programs: &Path) -> Vec<File> {
         }
     }
     let polkit = format!("{prefix}/share/polkit-1");
+    let firewalld = format!("{prefix}/lib/firewalld");
     files.extend([
         text(
             format!("{polkit}/actions/org.libvirt.unix.policy"),
@@ -165,6 +166,22 @@ fn files(prefix: &str, programs: &Path) -> Vec<File> {
         text(
             format!("{prefix}/share/ferrovirt/polkit.conf"),
             include_str!("../../../packaging/polkit/bus.conf"),
+        ),
+        text(
+            format!("{firewalld}/zones/libvirt.xml"),
+            include_str!("../../../packaging/firewalld/zones/libvirt.xml"),
+        ),
+        text(
+            format!("{firewalld}/zones/libvirt-routed.xml"),
+            include_str!("../../../packaging/firewalld/zones/libvirt-routed.xml"),
+        ),
+        text(
+            format!("{firewalld}/policies/libvirt-routed-in.xml"),
+            include_str!("../../../packaging/firewalld/policies/libvirt-routed-in.xml"),
+        ),
+        text(
+            format!("{firewalld}/policies/libvirt-routed-out.xml"),
+            include_str!("../../../packaging/firewalld/policies/libvirt-routed-out.xml"),
         ),
         text(
             format!("{units}/virt-guest-shutdown.target"),

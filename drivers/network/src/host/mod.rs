@@ -2,6 +2,7 @@
 
 pub(crate) mod dnsmasq;
 pub(crate) mod firewall;
+pub(crate) mod firewalld;
 pub(crate) mod hook;
 pub(crate) mod links;
 pub(crate) mod process;

@@ -10,6 +10,7 @@ mod run;
 mod serve;
 mod startup;
 pub(crate) mod update;
+mod zone;
 
 use crate::Driver;
 use crate::events::Happening;

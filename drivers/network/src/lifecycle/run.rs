@@ -1,8 +1,8 @@
 //! A network on the host: made, found again, taken down.
 //!
 //! ```text
-//!  start ─► status "unfinished" ─► bridge ─► settings, addresses ─► rules ─► dnsmasq ─► routes ─► status ─► started
-//!  stop ──► status "unfinished" ─► dnsmasq ends ─► bridge goes, with all on it ─► rules ─► no status ─► stopped
+//!  start ─► status "unfinished" ─► bridge ─► settings, addresses ─► rules ─► zone ─► dnsmasq ─► routes ─► status ─► started
+//!  stop ──► status "unfinished" ─► dnsmasq ends ─► bridge goes, with all on it ─► zone ─► rules ─► no status ─► stopped
 //! ```
 //! Whatever stops a start, or ends the daemon in one or in a stop, is followed by the same way down: by this daemon, or by the
 //! next, which finds the status.
@@ -28,7 +28,6 @@ impl Driver {
             return Err(invalid("network is already active"));
         }
         let mut document = Document::clone(&state.document);
-        refuse_unbuilt(&document)?;
         super::pool::fill(&mut document)?;
         for other in self.active_documents() {
             document.clash(&other)?;
@@ -86,6 +85,8 @@ impl Driver {
         self.limit(network, document).await?;
         links.switch_on(name, index).await?;
         self.firewall.guard(self, document).await?;
+        super::zone::enter(document).await?;
+        self.watch_zones();
         if matches!(
             document.mode(),
             ForwardMode::Nat | ForwardMode::Route | ForwardMode::Open
@@ -147,6 +148,7 @@ impl Driver {
             let ended = self.end_service(network, document).await;
             outcome = outcome.and(ended);
             outcome = outcome.and(remove_bridge(document).await);
+            super::zone::leave(document).await;
             outcome = outcome.and(self.firewall.leave(self, &network.name).await);
         }
         outcome = outcome.and(self.free(network, document).await);
@@ -167,6 +169,8 @@ impl Driver {
         if !document.mode().has_own_bridge() {
             return Ok(());
         }
+        super::zone::enter(&document).await?;
+        self.watch_zones();
         self.serve(network, &document).await?;
         self.register(&document).await
     }
@@ -235,24 +239,6 @@ fn bridge<'d>(document: &'d Document, name: &'d str) -> Bridge<'d> {
 
 fn has_ipv6(document: &Document) -> bool {
     document.ips_of(true).next().is_some()
-}
-
-/// What firewalld has as long as it runs.
-const FIREWALLD: &str = "/run/firewalld.pid";
-
-/// What would be ignored is refused.
-fn refuse_unbuilt(document: &Document) -> Result<()> {
-    let name = &document.name;
-    let zone = document.bridge.as_ref().and_then(|bridge| bridge.zone.as_deref());
-    if let Some(zone) = zone {
-        if std::path::Path::new(FIREWALLD).exists() {
-            let text = format!("network '{name}': zones of firewalld are not supported yet");
-            return Err(refused(Code::NoSupport, text));
-        }
-        let text = format!("zone {zone} requested for network {name} but firewalld is not active");
-        return Err(refused(Code::InternalError, text));
-    }
-    Ok(())
 }
 
 /// A host that passes IPv6 on stops to believe routers on links that do not say otherwise, and would lose its routes.
