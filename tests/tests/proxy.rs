@@ -5,7 +5,13 @@ use end_to_end::{
     Daemon, Instance, Outcome, console, hear_lives, idle_domain, mode, python, tiny_guest, wait_for,
 };
 use std::fs;
+use std::io::{Read, copy};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 const PROXY: &str = "virtproxyd";
@@ -312,4 +318,54 @@ fn a_client_that_reads_nothing_costs_nobody_else_anything() {
         client.wait().unwrap();
     }
     wait_for("the clients to go", || (clients(proxy) == 0).then_some(()));
+}
+
+/// Passes what comes from one socket to another, until it ends.
+fn pass(mut from: &UnixStream, mut to: &UnixStream) {
+    // Whoever goes first ends both.
+    let _ = copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// In the place of a daemon's socket: those that say something first are disconnected, as many as that; the others come to the daemon.
+/// Counts who came.
+fn fickle(socket: &Path, real: &Path, disconnects: usize) -> Arc<AtomicUsize> {
+    let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).unwrap();
+    let came = Arc::new(AtomicUsize::new(0));
+    let (own, real) = (Arc::clone(&came), real.to_owned());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            if own.fetch_add(1, Ordering::Relaxed) < disconnects {
+                (&client).read_exact(&mut [0; 4]).unwrap();
+                continue;
+            }
+            let server = UnixStream::connect(&real).unwrap();
+            let (other_client, other_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || pass(&client, &server));
+            thread::spawn(move || pass(&other_server, &other_client));
+        }
+    });
+    came
+}
+
+#[test]
+fn whom_a_daemon_disconnects_that_starts_anew_is_connected_once_more() {
+    let instance = host();
+    instance.define("vm", &idle_domain("vm"));
+    let (qemu, proxy) = (instance.daemon("virtqemud"), instance.daemon(PROXY));
+    let real = qemu.socket().with_extension("real");
+    fs::rename(qemu.socket(), &real).unwrap();
+    let came = fickle(&qemu.socket(), &real, 2);
+    proxy.virsh(&["dominfo", "vm"]);
+    assert_eq!(came.load(Ordering::Relaxed), 3);
+    // One that never lets anybody in is not asked for ever.
+    let came = fickle(&qemu.socket(), &real, usize::MAX);
+    let complaint = proxy.virsh_fails(&["dominfo", "vm"]);
+    assert!(
+        complaint.contains("the connection to the server ended"),
+        "{complaint}"
+    );
+    assert_eq!(came.load(Ordering::Relaxed), 4);
 }

@@ -300,24 +300,29 @@ fn clients_of_the_proxy_are_not_refused_from_near_or_afar() {
     let (qemu, proxy) = (instance.daemon("virtqemud"), instance.daemon("virtproxyd"));
     let mode = mode();
     let remote = format!("qemu+tcp://127.0.0.1:{port}/{mode}");
-    let answered = AtomicUsize::new(0);
     meanwhile(&[proxy, qemu], 4, |worker, go_on| {
+        let ask = || {
+            let uri = if worker == 2 { proxy.uri() } else { remote.clone() };
+            let mut virsh = Command::new("virsh");
+            virsh.args(["-q", "-c", &uri, "dominfo", "vm"]).env("LC_ALL", "C");
+            Outcome::of(&mut virsh)
+        };
         while go_on() {
             match worker {
                 0 => drop(UnixStream::connect(proxy.socket()).unwrap()),
                 1 => drop(TcpStream::connect(("127.0.0.1", port)).unwrap()),
                 _ => {
-                    let uri = if worker == 2 { proxy.uri() } else { remote.clone() };
-                    let mut virsh = Command::new("virsh");
-                    virsh.args(["-q", "-c", &uri, "dominfo", "vm"]).env("LC_ALL", "C");
-                    let outcome = Outcome::of(&mut virsh);
+                    let outcome = ask();
                     assert!(outcome.success || is_parting(&outcome), "{outcome:?}");
-                    answered.fetch_add(usize::from(outcome.success), Ordering::Relaxed);
                 }
             }
         }
+        if worker > 1 {
+            // On a busy machine each of those before may have met a new program.
+            let last = ask();
+            assert!(last.success, "{last:?}");
+        }
     });
-    assert!(answered.load(Ordering::Relaxed) > 0);
 }
 
 #[test]

@@ -17,6 +17,8 @@ use daemon::{Instance, Kind, Layout, LayoutError, Mode, identity, socket_name};
 use error::{Code, Domain, Error, Result};
 use protocol::remote::{ConnectOpenArgs, ConnectSetIdentityArgs};
 use rpc::Caller;
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
@@ -25,6 +27,10 @@ const PROXY: (&str, &str) = ("virtproxyd", "libvirt");
 
 /// `VIR_CONNECT_RO`.
 const READ_ONLY: u32 = 1;
+
+/// How often a daemon is connected to that disconnects whoever has not opened yet: once for each new program that it runs meanwhile,
+/// and not for ever where it crashes each time.
+const TRIES: usize = 4;
 
 /// A daemon, and one of its sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +124,8 @@ impl Neighbour {
     }
 
     /// Connects to it and opens the driver of `uri` on behalf of a client whose packets are passed on from then on; tells
-    /// also whether it knows keepalive.
+    /// also whether it knows keepalive. A daemon that runs its program anew disconnects everybody; nothing was done yet for who
+    /// is opening, so that one tries again, and waits in the queue of the next program.
     ///
     /// # Errors
     /// As [`Self::connect`], or what the daemon answers.
@@ -129,7 +136,6 @@ impl Neighbour {
         flags: u32,
         caller: &Caller,
     ) -> Result<(UnixStream, bool)> {
-        let mut stream = self.connect(instance).await?;
         let open = ConnectOpenArgs {
             name: Some(uri),
             flags: if self.read_only { flags | READ_ONLY } else { flags },
@@ -138,9 +144,32 @@ impl Neighbour {
             params: identity::params(caller),
             flags: 0,
         };
-        let keepalive = open_to_relay(&mut stream, &open, &identity).await?;
-        Ok((stream, keepalive))
+        let mut tries = TRIES;
+        loop {
+            let mut stream = self.connect(instance).await?;
+            tries -= 1;
+            match open_to_relay(&mut stream, &open, &identity).await {
+                Ok(keepalive) => return Ok((stream, keepalive)),
+                Err(failure) if tries > 0 && is_disconnected(&failure) => {
+                    tracing::debug!(%failure, daemon = self.daemon, "the connection is opened once more");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
+}
+
+/// Whether the other side ended the connection, which those do that become another program, or crash.
+fn is_disconnected(failure: &Error) -> bool {
+    let cause = failure
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| {
+        matches!(
+            cause.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+        )
+    })
 }
 
 /// Where sockets lie of daemons that work for the system or for this user, for whom they do, and whether that is the same
