@@ -23,7 +23,6 @@ pub mod lists;
 pub mod logging;
 mod network;
 mod pid_file;
-pub mod program;
 mod rest;
 mod routes;
 mod run;

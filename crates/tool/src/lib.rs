@@ -25,10 +25,15 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// How long a program may take that is an interface of the host's kernel or services, such as nft, tc and ovs-vsctl: they ask nobody
+/// far away, and what takes longest are tables of ten thousand rules on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A program with its arguments.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tool {
     program: &'static str,
+    domain: Domain,
     arguments: Vec<OsString>,
     manner: Manner,
     patience: Option<Duration>,
@@ -70,6 +75,7 @@ impl Tool {
     pub fn new(program: &'static str) -> Self {
         Self {
             program,
+            domain: Domain::None,
             arguments: Vec::new(),
             manner: Manner::Heard,
             patience: None,
@@ -77,6 +83,13 @@ impl Tool {
             variables: Vec::new(),
             input: None,
         }
+    }
+
+    /// The same, whose failures are told as of that domain; without, they are of none, as with libvirt's storage driver.
+    #[must_use]
+    pub fn of(mut self, domain: Domain) -> Self {
+        self.domain = domain;
+        self
     }
 
     /// The same, which nobody ends before it is at its end: neither who waits for it no more, nor its deadline, nor the end of the

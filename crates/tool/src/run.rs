@@ -27,6 +27,27 @@ impl Tool {
     /// [`Code::InternalError`] with its words where it fails, [`Code::NoSupport`] where it is not installed,
     /// [`Code::OperationTimeout`] after its deadline, [`Code::OperationAborted`].
     pub fn run(&self, cancel: &Cancel) -> Result<String> {
+        let said = self.run_for_bytes(cancel)?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The same where that is no text.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_for_bytes(&self, cancel: &Cancel) -> Result<Vec<u8>> {
+        self.hold_to_end(cancel).map_err(|err| err.in_domain(self.domain))
+    }
+
+    /// The same where nobody stops waiting: only its deadline ends it, and the end of the daemon. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_to_end(&self) -> Result<String> {
+        self.run(&Cancel::default())
+    }
+
+    fn hold_to_end(&self, cancel: &Cancel) -> Result<Vec<u8>> {
         let path = self.path()?;
         let cannot = |err| {
             let text = format!("cannot run '{}' by setpriv (package util-linux)", self.program);
@@ -69,7 +90,7 @@ impl Tool {
         if let Some(kept) = kept {
             conversation.complaint = words_in(kept).map_err(failed)?;
         }
-        self.judge(status.map_err(failed)?, &conversation)
+        self.judge(status.map_err(failed)?, conversation)
     }
 
     /// Prepares for what it is going to say. A pipe would have no end as long as what it leaves behind holds it, and would end
@@ -84,9 +105,9 @@ impl Tool {
         Ok(Some(kept))
     }
 
-    fn judge(&self, status: ExitStatus, conversation: &Conversation<'_>) -> Result<String> {
+    fn judge(&self, status: ExitStatus, conversation: Conversation<'_>) -> Result<Vec<u8>> {
         if status.success() {
-            return Ok(String::from_utf8_lossy(&conversation.output).into_owned());
+            return Ok(conversation.output);
         }
         let mut words = String::from_utf8_lossy(&conversation.complaint).trim().to_owned();
         words.truncate(words.floor_char_boundary(WORDS));
@@ -264,6 +285,7 @@ fn timespec(duration: Duration) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use error::Domain;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -295,8 +317,10 @@ mod tests {
         let error = Tool::new("no-such-program").run(&cancel).unwrap_err();
         assert_eq!(error.code(), Code::NoSupport);
         let error = shell("echo \"$WORD\" >&2; exit 3").with_variable("WORD", "x  y");
-        let error = error.run(&cancel).unwrap_err();
+        assert_eq!(error.run(&cancel).unwrap_err().domain(), Domain::None);
+        let error = error.of(Domain::Network).run_to_end().unwrap_err();
         assert!(error.detail().ends_with("3): x  y"), "{error}");
+        assert_eq!(error.domain(), Domain::Network);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Rules that libvirt's own daemon set for a network that is taken over from it: its status document tells of them.
 
-use daemon::program::Program;
-use error::Domain;
+use crate::host::tool;
 use xml::Element;
 
 /// `<firewall>`: what libvirt would do when it stops the network.
@@ -56,10 +55,8 @@ impl FormerRules {
                 _ => continue,
             };
             let arguments = action.args.iter().flat_map(|args| args.items.iter().cloned());
-            let removal = Program::new(Domain::Network, program)
-                .with(["-w"])
-                .with(arguments);
-            if let Err(err) = removal.run(b"") {
+            let removal = tool(program).with(["-w"]).with(arguments);
+            if let Err(err) = removal.run_to_end() {
                 tracing::debug!(%err, "a rule of libvirt's was gone already");
             }
         }

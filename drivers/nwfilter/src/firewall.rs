@@ -1,9 +1,9 @@
 //! Rules in the kernel: what each change is in one transaction of nft.
 
 use crate::rules::{self, PortRules};
-use daemon::program::Program;
 use error::{Domain, Result};
 use std::collections::BTreeMap;
+use tool::Tool;
 
 /// The chains of each guarded port, as they are in the kernel.
 pub(crate) type Guarded = BTreeMap<String, Vec<String>>;
@@ -51,6 +51,7 @@ pub(crate) fn replace(ports: &Changes) -> String {
 /// # Errors
 /// [`error::Code::InternalError`] with its words; the kernel's rules are as they were.
 pub(crate) fn run(document: &str) -> Result<()> {
-    let nft = Program::new(Domain::Nwfilter, "nft").with(["-j", "-f", "-"]);
-    nft.run(document.as_bytes())
+    let nft = Tool::new("nft").of(Domain::Nwfilter).within(tool::PATIENCE);
+    let nft = nft.with(["-j", "-f", "-"]).with_input(document);
+    nft.run_to_end().map(drop)
 }

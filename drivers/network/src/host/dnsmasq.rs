@@ -4,14 +4,14 @@
 //! again by its configuration file, which is its first argument.
 
 use super::process::{Process, end_now, has_argument, with_argument};
+use super::tool;
 use crate::dnsmasq::{self, Files, Places};
 use crate::failure::{refused, system};
 use crate::leases;
 use crate::leases::helper::BRIDGE;
 use crate::store::Store;
-use daemon::program::Program;
 use daemon::{Layout, durable};
-use error::{Code, Domain, Result};
+use error::{Code, Result};
 use model::network::Network as Document;
 use rustix::process::Signal;
 use std::fs;
@@ -187,12 +187,13 @@ impl Plan {
         }
         // A number of an earlier one would be taken for its own.
         let _ = fs::remove_file(&ground.pid);
-        let program = Program::new(Domain::Network, PROGRAM)
+        let program = tool(PROGRAM)
+            .leaving_a_server()
             .with([ground.argument(), "--leasefile-ro".to_owned()])
             .with([format!("--dhcp-script={}", self.place.helper.display())])
             .with(self.place.user.map(|user| format!("--user={user}")))
             .with_variable(BRIDGE, &self.bridge);
-        program.run(b"")?;
+        program.run_to_end()?;
         ground.server().ok_or_else(|| {
             let text = format!(
                 "dnsmasq of bridge '{}' ended as soon as it was started",

@@ -4,8 +4,8 @@
 
 use crate::Driver;
 use crate::firewall;
-use daemon::program::Program;
-use error::{Domain, Result};
+use crate::host::tool;
+use error::Result;
 use model::network::Network as Document;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,9 +87,8 @@ impl Firewall {
         };
         driver
             .blocking(move |_| {
-                Program::new(Domain::Network, PROGRAM)
-                    .with(ARGUMENTS)
-                    .run(rules.as_bytes())
+                let nft = tool(PROGRAM).with(ARGUMENTS).with_input(rules);
+                nft.run_to_end().map(drop)
             })
             .await?;
         *guarded = next;

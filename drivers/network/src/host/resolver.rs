@@ -3,9 +3,10 @@
 //! It is told through its program, resolvectl. What it knows about a link goes with the link.
 
 use crate::failure::invalid;
-use daemon::program::Program;
-use error::{Code, Domain, Error, Result};
+use crate::host::tool;
+use error::{Code, Error, Result};
 use std::net::IpAddr;
+use tool::Tool;
 
 /// Its program.
 const PROGRAM: &str = "resolvectl";
@@ -23,12 +24,12 @@ pub(crate) fn register(link: &str, domain: &str, servers: Vec<IpAddr>) -> Result
         invalid(format!("failed to register name server: {why}")).caused_by(err)
     };
     let servers = servers.iter().map(ToString::to_string);
-    let run = |program: Program| program.run(b"").map_err(cannot);
+    let run = |program: Tool| program.run_to_end().map(drop).map_err(cannot);
     run(program("dns", link).with(servers))?;
     // One that is only to be asked for, never put behind names that are looked up.
     run(program("domain", link).with([format!("~{domain}")]))
 }
 
-fn program(verb: &'static str, link: &str) -> Program {
-    Program::new(Domain::Network, PROGRAM).with([verb, link])
+fn program(verb: &'static str, link: &str) -> Tool {
+    tool(PROGRAM).with([verb, link])
 }

@@ -1,7 +1,7 @@
 //! The limits of bridges in the kernel: what crate `traffic` says, set by tc. Everything here blocks.
 
-use daemon::program::Program;
-use error::{Domain, Result};
+use super::tool;
+use error::Result;
 
 /// Has tc do what the lines say, up to the first that it cannot.
 ///
@@ -11,9 +11,7 @@ pub(crate) fn set(lines: &str) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    Program::new(Domain::Network, traffic::PROGRAM)
-        .with(traffic::ARGUMENTS)
-        .run(lines.as_bytes())
+    tell(traffic::ARGUMENTS, lines)
 }
 
 /// Has tc do what it can of what the lines say.
@@ -24,7 +22,10 @@ pub(crate) fn set_what_is_possible(lines: &str) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    Program::new(Domain::Network, traffic::PROGRAM)
-        .with(traffic::REGARDLESS)
-        .run(lines.as_bytes())
+    tell(traffic::REGARDLESS, lines)
+}
+
+fn tell<const N: usize>(arguments: [&'static str; N], lines: &str) -> Result<()> {
+    let tc = tool(traffic::PROGRAM).with(arguments).with_input(lines);
+    tc.run_to_end().map(drop)
 }

@@ -4,11 +4,11 @@
 
 use super::switch;
 use crate::Driver;
-use daemon::program::Program;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::devices::Interface;
 use model::domain::devices::bandwidth::Bandwidth;
 use model::domain::devices::interface::InterfaceKind;
+use tool::Tool;
 use traffic::Sends;
 use uuid::Uuid;
 
@@ -142,7 +142,9 @@ fn tc(arguments: &[&'static str], lines: &str) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    Program::new(ErrorDomain::Qemu, traffic::PROGRAM)
-        .with(arguments.iter().copied())
-        .run(lines.as_bytes())
+    let tc = Tool::new(traffic::PROGRAM)
+        .of(ErrorDomain::Qemu)
+        .within(tool::PATIENCE);
+    let tc = tc.with(arguments.iter().copied()).with_input(lines);
+    tc.run_to_end().map(drop)
 }

@@ -2,12 +2,12 @@
 //!
 //! Its database outlives a tap: a port that it was told of is there until it is told otherwise.
 
-use daemon::program::Program;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::devices::Interface;
 use model::domain::devices::bandwidth::{Bandwidth, Rate};
 use model::domain::devices::interface::InterfaceKind;
 use model::domain::devices::virtual_port::{NativeVlanMode, VirtualPortType, Vlan};
+use tool::Tool;
 use uuid::Uuid;
 use xml::YesNo;
 
@@ -28,11 +28,13 @@ pub(super) fn is_open_vswitch(interface: &Interface) -> bool {
 }
 
 fn run<A: Into<std::ffi::OsString>>(arguments: impl IntoIterator<Item = A>) -> Result<()> {
-    program(arguments).run(b"")
+    program(arguments).run_to_end().map(drop)
 }
 
-fn program<A: Into<std::ffi::OsString>>(arguments: impl IntoIterator<Item = A>) -> Program {
-    Program::new(ErrorDomain::Qemu, PROGRAM)
+fn program<A: Into<std::ffi::OsString>>(arguments: impl IntoIterator<Item = A>) -> Tool {
+    Tool::new(PROGRAM)
+        .of(ErrorDomain::Qemu)
+        .within(tool::PATIENCE)
         .with([PATIENCE])
         .with(arguments)
 }
@@ -225,8 +227,8 @@ fn police(tap: &str, rate: u64, burst: u64) -> Result<()> {
 fn forget_limits(tap: &str) -> Result<()> {
     let ours = format!("external-ids:ifname={}", quoted(tap));
     for table in ["QoS", "Queue"] {
-        let found = program(["--no-heading", "--columns=_uuid", "--bare", "find", table, &ours]).answer()?;
-        let found = String::from_utf8_lossy(&found);
+        let found =
+            program(["--no-heading", "--columns=_uuid", "--bare", "find", table, &ours]).run_to_end()?;
         for row in found.split_whitespace() {
             run(["--if-exists", "destroy", table, row])?;
         }
