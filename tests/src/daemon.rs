@@ -1,6 +1,7 @@
 //! One daemon of a test, and stock clients that talk to it.
 
 use crate::client::Outcome;
+use crate::raw_client::first_answer;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -56,13 +57,18 @@ impl Daemon {
         self.0.pid().expect("the daemon runs")
     }
 
-    /// Starts it, for the first time or again, and waits until it serves.
+    /// Starts it, for the first time or again, and waits until it answers: it listens before it has read what it keeps, and whoever
+    /// connects meanwhile waits in the socket's queue.
     ///
     /// # Panics
-    /// When it does not serve.
+    /// When it ends instead, or does not answer.
     pub fn restart(&mut self) {
         self.spawn();
-        self.wait_until_it_serves();
+        let connected = self.0.wait_until_it_serves();
+        let stream = connected.unwrap_or_else(|err| panic!("{err}"));
+        if let Err(err) = first_answer(stream) {
+            panic!("{} does not answer: {err}\n{}", self.name(), self.0.said());
+        }
     }
 
     /// Starts it without waiting for it.
@@ -71,16 +77,6 @@ impl Daemon {
     /// When it cannot be started.
     pub fn spawn(&mut self) {
         self.0.spawn().expect("the daemon can be started");
-    }
-
-    /// Waits until somebody answers on the socket.
-    ///
-    /// # Panics
-    /// When the daemon ends instead.
-    pub fn wait_until_it_serves(&mut self) {
-        if let Err(err) = self.0.wait_until_it_serves() {
-            panic!("{err}");
-        }
     }
 
     /// Kills it as a crash would.

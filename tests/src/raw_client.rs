@@ -3,13 +3,13 @@
 //! A process is one user, so the client is this test's program once more: its test [`raw_client`] makes the calls that it reads
 //! from its standard input, where the environment tells it a socket.
 
-use crate::User;
+use crate::{PATIENCE, User};
 use protocol::net::{self, Header, MessageType, Status, limits};
 use protocol::remote::procedure::{AuthList, AuthPolkit, ConnectOpen};
 use protocol::remote::{AuthListRet, AuthType, ConnectOpenArgs};
 use protocol::{Procedure, ProcedureInfo, Program};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::io::{self, BufRead, BufReader, Lines, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -155,8 +155,25 @@ impl Encode for Raw {
     }
 }
 
+/// Waits for the answer to what every daemon is asked first: how to authenticate. One that has no such call refuses it, which is an
+/// answer, too.
+pub(crate) fn first_answer(mut stream: UnixStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let remote = protocol::remote::PROGRAM.number;
+    try_exchange(&mut stream, remote, AuthList::INFO.number, &()).map(drop)
+}
+
 /// Makes a call and gives how it ended, and the reply's body.
 fn exchange(stream: &mut UnixStream, program: u32, procedure: i32, args: &impl Encode) -> (Status, Vec<u8>) {
+    try_exchange(stream, program, procedure, args).expect("the daemon answers")
+}
+
+fn try_exchange(
+    stream: &mut UnixStream,
+    program: u32,
+    procedure: i32,
+    args: &impl Encode,
+) -> io::Result<(Status, Vec<u8>)> {
     let header = Header {
         prog: program,
         vers: 1,
@@ -169,17 +186,17 @@ fn exchange(stream: &mut UnixStream, program: u32, procedure: i32, args: &impl E
     args.encode(&mut packet).expect("arguments");
     let length = u32::try_from(limits::LENGTH + packet.len()).expect("a short packet");
     let packet = [&length.to_be_bytes(), packet.as_slice()].concat();
-    stream.write_all(&packet).expect("the daemon takes calls");
+    stream.write_all(&packet)?;
     loop {
         let mut length = [0; limits::LENGTH];
-        stream.read_exact(&mut length).expect("the daemon answers");
+        stream.read_exact(&mut length)?;
         let length = usize::try_from(u32::from_be_bytes(length)).expect("a length");
         let mut packet = vec![0; length - limits::LENGTH];
-        stream.read_exact(&mut packet).expect("the daemon answers whole");
+        stream.read_exact(&mut packet)?;
         let (header, body) = packet.split_at(limits::HEADER);
         let header: Header = xdr::from_bytes(header).expect("a header");
         if matches!(header.r#type, MessageType::Reply) {
-            return (header.status, body.to_vec());
+            return Ok((header.status, body.to_vec()));
         }
     }
 }
