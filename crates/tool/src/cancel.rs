@@ -4,10 +4,15 @@ use crate::refused;
 use error::{Code, Result};
 use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::time::{Duration, Instant};
 
 /// Ends what a thread has started; clones are not needed, it is shared with the thread.
 #[derive(Debug, Default)]
-pub struct Cancel(Mutex<Ending>);
+pub struct Cancel {
+    ending: Mutex<Ending>,
+    /// Since when the thread has been in a step of its work.
+    step: Mutex<Option<Instant>>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
@@ -19,7 +24,7 @@ pub(crate) struct Ending {
 impl Cancel {
     /// Ends it, and all that would be started later.
     pub fn end(&self) {
-        let mut ending = self.0.lock();
+        let mut ending = self.ending.lock();
         ending.asked = true;
         if let Some(child) = ending.child {
             // It may have ended by itself.
@@ -32,18 +37,31 @@ impl Cancel {
     /// # Errors
     /// [`Code::OperationAborted`].
     pub fn check(&self) -> Result<()> {
-        self.0.lock().check()
+        self.ending.lock().check()
+    }
+
+    /// Does one step of what takes long, such as a read of a piece, which may never come back where storage does not answer.
+    pub fn step<T>(&self, work: impl FnOnce() -> T) -> T {
+        *self.step.lock() = Some(Instant::now());
+        let done = work();
+        *self.step.lock() = None;
+        done
+    }
+
+    /// How long the thread has been in its step; nothing between two of them.
+    pub fn in_step(&self) -> Duration {
+        self.step.lock().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Nobody can end it as long as this is held.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Ending> {
-        self.0.lock()
+        self.ending.lock()
     }
 
     /// Whether there is something to be ended.
     #[cfg(test)]
     pub(crate) fn has_child(&self) -> bool {
-        self.0.lock().child.is_some()
+        self.ending.lock().child.is_some()
     }
 }
 
@@ -63,5 +81,21 @@ impl Ending {
     /// From now on, there is nothing to be ended: its number may become another's.
     pub(crate) fn of_nobody(&mut self) {
         self.child = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_timed_as_long_as_it_takes() {
+        let cancel = Cancel::default();
+        let within = cancel.step(|| {
+            while cancel.in_step().is_zero() {}
+            cancel.in_step()
+        });
+        assert!(within > Duration::ZERO);
+        assert_eq!(cancel.in_step(), Duration::ZERO);
     }
 }

@@ -4,11 +4,13 @@ use super::{Place, Room, Scan};
 use crate::devices;
 use crate::failure::invalid;
 use crate::files::Figures;
-use crate::files::label::{UNKNOWN, label};
+use crate::files::label::label;
 use crate::sysfs::{Sysfs, host_number};
 use crate::volume::{Device, Volume};
 use error::Result;
+use model::storage::VolumeKind;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -114,7 +116,10 @@ pub(super) fn scan(place: &Place, host: u32, cancel: &Cancel) -> Result<Scan> {
         cancel.check()?;
         match volume(&lun, &links, cancel) {
             Ok(volume) => volumes.push(volume),
-            Err(err) => tracing::warn!(%err, "a disk was left out"),
+            Err(err) => {
+                cancel.check()?;
+                tracing::warn!(%err, "a disk was left out");
+            }
         }
     }
     Ok(all(volumes))
@@ -141,32 +146,47 @@ fn volume(lun: &Lun, links: &HashMap<PathBuf, PathBuf>, cancel: &Cancel) -> Resu
     let device = Path::new("/dev").join(&lun.name);
     let (bus, target, number) = lun.address;
     let path = links.get(&device).unwrap_or(&device);
+    block(&format!("unit:{bus}:{target}:{number}"), path, lun.size, cancel)
+}
+
+/// A disk of this machine as a volume, with its size in bytes.
+///
+/// # Errors
+/// There is no such device, or it cannot be read.
+pub(super) fn block(name: &str, path: &Path, size: u64, cancel: &Cancel) -> Result<Volume> {
+    let file = devices::facts(path)?;
+    let word = path.to_string_lossy().into_owned();
+    let key = identity(path, cancel).unwrap_or_else(|| word.clone());
+    let head = head(path, cancel)?;
     Ok(Volume {
-        capacity: lun.size,
-        allocation: lun.size,
-        physical: Some(lun.size),
-        ..block(&format!("unit:{bus}:{target}:{number}"), path, cancel)?
+        capacity: size,
+        allocation: size,
+        physical: Some(size),
+        format: Some(label(&head)),
+        encryption: devices::encryption(&head),
+        file: Some(file),
+        device: Some(Box::new(Device {
+            path: word,
+            key,
+            lasting: None,
+            parts: Vec::new(),
+        })),
+        ..Volume::named(name, VolumeKind::Block)
     })
 }
 
-/// A disk of this machine as a volume.
+/// What a disk begins with. A program reads it: where the disk does not answer, whoever does so is held in the kernel and cannot even
+/// be killed, and a program need not end before the daemon does.
 ///
 /// # Errors
-/// There is no such device.
-pub(super) fn block(name: &str, path: &Path, cancel: &Cancel) -> Result<Volume> {
-    let word = path.to_string_lossy().into_owned();
-    let key = identity(path, cancel).unwrap_or_else(|| word.clone());
-    cancel.check()?;
-    let device = Device {
-        path: word,
-        key,
-        lasting: None,
-        parts: Vec::new(),
-    };
-    Ok(Volume {
-        format: Some(devices::open(path, false).map_or(UNKNOWN, |disk| label(&disk))),
-        ..devices::volume(name, device)?
-    })
+/// What dd says.
+fn head(device: &Path, cancel: &Cancel) -> Result<Vec<u8>> {
+    let mut begin = OsString::from("if=");
+    begin.push(device);
+    let read = Tool::new("dd")
+        .with(["status=none", "bs=4096", "count=1", "iflag=nonblock,noctty"])
+        .with([begin]);
+    read.run_for_bytes(cancel)
 }
 
 /// What a disk says that it is, the same wherever it is found.
@@ -199,6 +219,16 @@ pub(super) fn hosts(sysfs: &Sysfs) -> Vec<u32> {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn what_a_disk_begins_with_is_told_byte_by_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("a disk");
+        let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        fs::write(&disk, &bytes).unwrap();
+        assert_eq!(head(&disk, &Cancel::default()).unwrap(), bytes[..4096]);
+        assert!(head(&dir.path().join("none"), &Cancel::default()).is_err());
+    }
 
     #[test]
     fn the_disks_of_one_host_are_told_in_their_order() {

@@ -37,12 +37,7 @@ fn volume(sysfs: &Sysfs, (map, number): &Map, cancel: &Cancel) -> Result<Volume>
     let path = Path::new("/dev/mapper").join(map);
     let sectors: Option<u64> = sysfs.number(format!("block/{device}/size"));
     let size = sectors.unwrap_or(0).saturating_mul(512);
-    Ok(Volume {
-        capacity: size,
-        allocation: size,
-        physical: Some(size),
-        ..lun::block(&device, &path, cancel)?
-    })
+    lun::block(&device, &path, size, cancel)
 }
 
 impl Backend for Mpath {

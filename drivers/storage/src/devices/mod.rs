@@ -6,7 +6,7 @@ pub(crate) use content::{check_empty, content_of, forget_content};
 
 use crate::failure::{refused, system};
 use crate::volume::{Device, FileFacts, Volume};
-use error::{Code, Result};
+use error::{Code, Error, Result};
 use model::domain::devices::disk_source::{Encryption, EncryptionFormat};
 use model::storage::VolumeKind;
 use rustix::fs::{self, Mode, OFlags, SeekFrom};
@@ -32,15 +32,11 @@ fn open_with(path: &Path, access: OFlags) -> Result<File> {
     let failed = |err: io::Error| system(format!("cannot open '{}'", path.display()), err);
     let file = match fs::open(path, flags, Mode::empty()) {
         Ok(fd) => File::from(fd),
-        Err(Errno::NOENT | Errno::NXIO) => {
-            let text = format!("'{}' is not there any more", path.display());
-            return Err(refused(Code::NoStorageVol, text));
-        }
+        Err(Errno::NOENT | Errno::NXIO) => return Err(gone(path)),
         Err(err) => return Err(failed(err.into())),
     };
     if !file.metadata().map_err(failed)?.file_type().is_block_device() {
-        let text = format!("'{}' is no block device", path.display());
-        return Err(refused(Code::OperationDenied, text));
+        return Err(no_device(path));
     }
     Ok(file)
 }
@@ -61,17 +57,51 @@ pub(crate) fn volume(name: &str, device: Device) -> Result<Volume> {
         capacity: length,
         allocation: length,
         physical: Some(length),
-        encryption: is_luks(&file).map_err(failed)?.then(|| Box::new(luks())),
+        encryption: encryption(&begin(&file).map_err(failed)?),
         file: Some(FileFacts::from(&metadata)),
         device: Some(Box::new(device)),
         ..Volume::named(name, VolumeKind::Block)
     })
 }
 
-fn is_luks(file: &File) -> io::Result<bool> {
+/// What the file system says of a device, without opening it.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn facts(path: &Path) -> Result<FileFacts> {
+    let found = std::fs::metadata(path);
+    let metadata = found.map_err(|err| match err.kind() {
+        io::ErrorKind::NotFound => gone(path),
+        _ => system(format!("cannot look at '{}'", path.display()), err),
+    })?;
+    if !metadata.file_type().is_block_device() {
+        return Err(no_device(path));
+    }
+    Ok(FileFacts::from(&metadata))
+}
+
+fn gone(path: &Path) -> Error {
+    refused(
+        Code::NoStorageVol,
+        format!("'{}' is not there any more", path.display()),
+    )
+}
+
+fn no_device(path: &Path) -> Error {
+    let text = format!("'{}' is no block device", path.display());
+    refused(Code::OperationDenied, text)
+}
+
+fn begin(file: &File) -> io::Result<[u8; 6]> {
     let mut begin = [0; 6];
-    let read = file.read_at(&mut begin, 0)?;
-    Ok(read == begin.len() && &begin == b"LUKS\xba\xbe")
+    // What is shorter ends with zeroes.
+    file.read_at(&mut begin, 0)?;
+    Ok(begin)
+}
+
+/// The encryption of a device that begins so.
+pub(crate) fn encryption(begin: &[u8]) -> Option<Box<Encryption>> {
+    begin.starts_with(b"LUKS\xba\xbe").then(|| Box::new(luks()))
 }
 
 /// An encryption of which no more is known.

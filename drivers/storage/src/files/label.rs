@@ -1,8 +1,5 @@
 //! What a disk begins with: the kind of its partition table, by a few bytes that each has in a place of its own.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 /// The words of what is known, where it stands, and what it is. The first one that is there counts: a table of one kind may have a
 /// table of another in front of it, for those who know only that.
 const LABELS: &[(&str, usize, &[u8])] = &[
@@ -16,18 +13,10 @@ const LABELS: &[(&str, usize, &[u8])] = &[
 ];
 
 /// What is there where none of it is, or nobody can read it.
-pub(crate) const UNKNOWN: &str = "unknown";
+const UNKNOWN: &str = "unknown";
 
-/// The word for the label of a disk.
-pub(crate) fn label(disk: &File) -> &'static str {
-    let mut head = [0; 1024];
-    match disk.read_exact_at(&mut head, 0) {
-        Ok(()) => word(&head),
-        Err(_) => UNKNOWN,
-    }
-}
-
-fn word(head: &[u8; 1024]) -> &'static str {
+/// The word for the label of a disk that begins so.
+pub(crate) fn label(head: &[u8]) -> &'static str {
     let found = LABELS
         .iter()
         .find(|(_, at, bytes)| head.get(*at..).is_some_and(|there| there.starts_with(bytes)));
@@ -40,11 +29,12 @@ mod tests {
 
     #[test]
     fn the_table_that_counts_is_told() {
+        assert_eq!(label(&[]), UNKNOWN);
         let mut head = [0; 1024];
-        assert_eq!(word(&head), UNKNOWN);
+        assert_eq!(label(&head), UNKNOWN);
         head[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
-        assert_eq!(word(&head), "dos");
+        assert_eq!(label(&head), "dos");
         head[0x200..0x208].copy_from_slice(b"EFI PART");
-        assert_eq!(word(&head), "gpt");
+        assert_eq!(label(&head), "gpt");
     }
 }

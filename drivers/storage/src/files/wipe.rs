@@ -73,7 +73,10 @@ fn zero(file: &File, path: &Path, cancel: &Cancel) -> Result<()> {
     let zeroes = vec![0; 1 << 20];
     let mut at = 0;
     // What has no place on the disk has nothing to overwrite.
-    while let Some((start, end)) = super::copy::next_data(file, at, length).map_err(failed)? {
+    while let Some((start, end)) = cancel
+        .step(|| super::copy::next_data(file, at, length))
+        .map_err(failed)?
+    {
         at = start;
         while at < end {
             cancel.check()?;
@@ -81,7 +84,7 @@ fn zero(file: &File, path: &Path, cancel: &Cancel) -> Result<()> {
             let block = zeroes
                 .get(..usize::try_from(step).unwrap_or(0))
                 .unwrap_or_default();
-            file.write_all_at(block, at).map_err(failed)?;
+            cancel.step(|| file.write_all_at(block, at)).map_err(failed)?;
             at += step;
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!  run ────► thread ──► answer            waits until a deadline, then the thread is left alone and counted as stuck
 //!  glance ─► thread ──► answer or none    waits for a moment; a thread that is late is counted as late, and past the deadline as stuck
-//!  job ────► thread ──► answer            waits as long as it takes
+//!  job ────► thread ──► answer            waits as long as it takes, but for no step of it longer than the deadline
 //!  end_work, end_jobs: nobody waits any more, and what the threads have started is killed
 //! ```
 //! While a thread is stuck nobody else is sent after it.
@@ -137,6 +137,14 @@ impl Threads {
         Ok(())
     }
 
+    fn late(&self, wait: Duration) -> Error {
+        let seconds = wait.as_secs();
+        refused(
+            Code::OperationTimeout,
+            format!("the storage of {} did not answer within {seconds} s", self.of),
+        )
+    }
+
     fn ended(&self) -> Error {
         refused(
             Code::OperationAborted,
@@ -179,11 +187,7 @@ impl Threads {
             () = tokio::time::sleep(wait) => {
                 ticket.count(&self.stuck);
                 ticket.cancel.end();
-                let seconds = wait.as_secs();
-                Err(refused(
-                    Code::OperationTimeout,
-                    format!("the storage of {} did not answer within {seconds} s", self.of),
-                ))
+                Err(self.late(wait))
             }
         }
     }
@@ -212,10 +216,11 @@ impl Threads {
         }
     }
 
-    /// Runs work that takes as long as it takes: as much as there are bytes.
+    /// Runs work that takes as long as it takes: as much as there are bytes. No [step](Cancel::step) of it is waited for longer
+    /// than [`DEADLINE`].
     ///
     /// # Errors
-    /// As [`Self::run`], without a deadline.
+    /// As [`Self::run`].
     pub(crate) async fn job<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
@@ -229,6 +234,11 @@ impl Threads {
                 ticket.count(&self.stuck);
                 ticket.cancel.end();
                 Err(self.ended())
+            }
+            () = late(&ticket.cancel) => {
+                ticket.count(&self.stuck);
+                ticket.cancel.end();
+                Err(self.late(DEADLINE))
             }
         }
     }
@@ -248,6 +258,18 @@ impl Threads {
     /// Nobody waits for jobs any more.
     pub(crate) fn end_jobs(&self) {
         self.jobs.send_replace(());
+    }
+}
+
+/// Until a step of a job has taken longer than it may.
+async fn late(job: &Cancel) {
+    loop {
+        let left = DEADLINE.saturating_sub(job.in_step());
+        if left.is_zero() {
+            return;
+        }
+        // The next one may begin at any moment.
+        tokio::time::sleep(left.min(SETTLE)).await;
     }
 }
 
