@@ -247,3 +247,59 @@ fn a_pool_whose_jobs_hang_is_stopped_and_they_end() {
     );
     instance.virsh(&["pool-destroy", "hung"]);
 }
+
+/// Content on its way to or from a volume whose file system begins to hang after the first piece.
+const PASSING: &str = r#"
+import libvirt, os, signal, sys, time
+libvirt.registerErrorHandler(lambda *_: None, None)
+uri, name, server = sys.argv[1:4]
+conn = libvirt.open(uri)
+volume = conn.storagePoolLookupByName('hung').storageVolLookupByName(name)
+stream = conn.newStream(0)
+start = time.monotonic()
+try:
+    if name == 'up.img':
+        volume.upload(stream, 0, 0, 0)
+        stream.send(b'x' * 65536)
+    else:
+        volume.download(stream, 0, 0, 0)
+        assert len(stream.recv(65536)) > 0
+    os.kill(int(server), signal.SIGSTOP)
+    if name == 'up.img':
+        while True:
+            stream.send(b'x' * 65536)
+    while stream.recv(65536):
+        pass
+    stream.finish()
+except libvirt.libvirtError as err:
+    assert "the storage of pool 'hung' did not answer within 15 s" in str(err), err
+else:
+    raise AssertionError('it came to its end')
+assert time.monotonic() - start > 14
+"#;
+
+#[test]
+fn no_step_of_a_transfer_is_waited_for_without_end() {
+    for name in ["up.img", "down.img"] {
+        let mut instance = Instance::empty();
+        let hanging = Hanging::below(instance.root()).unwrap();
+        instance.add("virtstoraged");
+        let folder = hanging.folder().display().to_string();
+        let path = hanging.folder().join(name);
+        // More than is on its way at any time.
+        fs::write(&path, vec![1; 10 << 20]).unwrap();
+        instance.virsh(&["pool-create-as", "hung", "dir", "--target", &folder]);
+        let dropped = rustix::fs::fadvise(File::open(&path).unwrap(), 0, None, rustix::fs::Advice::DontNeed);
+        dropped.unwrap();
+        let passing = python(PASSING, &[&instance.uri(), name, &hanging.pid().to_string()]);
+        assert!(passing.success, "{name}: {}", passing.stderr);
+        let info = instance.virsh(&["pool-info", "hung"]);
+        assert!(info.contains("inaccessible"), "{info}");
+        hanging.go_on().unwrap();
+        wait_for("the storage", || {
+            let info = instance.virsh(&["pool-info", "hung"]);
+            info.contains("running").then_some(())
+        });
+        instance.virsh(&["pool-destroy", "hung"]);
+    }
+}

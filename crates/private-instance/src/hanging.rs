@@ -52,6 +52,11 @@ impl Hanging {
         &self.folder
     }
 
+    /// The process that serves it.
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// From now on it answers nobody.
     ///
     /// # Errors

@@ -10,13 +10,15 @@ use crate::volume::change::no_volume;
 use error::{Code, Error, Result};
 use rpc::{Stream, StreamEvent};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Advice, FallocateFlags, SeekFrom, fadvise, fallocate, seek};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, Scope};
 use tokio::runtime::Handle;
 use tool::Cancel;
 
@@ -24,7 +26,7 @@ use tool::Cancel;
 const CHUNK: usize = 256 * 1024 - 24;
 
 /// How much is written before the disk is asked to begin, in bytes.
-const AHEAD: u64 = 8 << 20;
+const AHEAD: u64 = 4 << 20;
 
 /// Which part of a volume.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +189,8 @@ fn read(file: &File, part: Part, client: &Client, cancel: &Cancel) -> Result<()>
     let mut at = part.offset;
     while at < end {
         let (start, stop) = if part.sparse {
-            next_data(file, at, end).map_err(failed)?.unwrap_or((end, end))
+            let found = cancel.step(|| next_data(file, at, end));
+            found.map_err(failed)?.unwrap_or((end, end))
         } else {
             (at, end)
         };
@@ -200,7 +203,7 @@ fn read(file: &File, part: Part, client: &Client, cancel: &Cancel) -> Result<()>
             let room = usize::try_from(stop - at).unwrap_or(CHUNK).min(CHUNK);
             let piece = rpc::Piece::read(room, |bytes| {
                 loop {
-                    match rustix::io::pread(file, spare_capacity(bytes), at) {
+                    match cancel.step(|| rustix::io::pread(file, spare_capacity(bytes), at)) {
                         Ok(_) => return Ok(()),
                         Err(Errno::INTR) => {}
                         Err(err) => return Err(failed(err.into())),
@@ -221,6 +224,25 @@ fn read(file: &File, part: Part, client: &Client, cancel: &Cancel) -> Result<()>
 
 /// Writes what a client sends into a part of a file; whether the client said that this is all.
 fn write(file: &File, part: Part, client: &Client, cancel: &Cancel) -> Result<bool> {
+    let whole = thread::scope(|scope| {
+        let mut ahead = Ahead::from(file, part.offset);
+        write_events(file, part, client, cancel, |end| ahead.reached(scope, end))
+    })?;
+    if whole {
+        file.sync_data()
+            .map_err(|err| system("cannot write the volume", err))?;
+    }
+    Ok(whole)
+}
+
+/// The same without waiting for the disk; `reached` hears how far it is.
+fn write_events(
+    file: &File,
+    part: Part,
+    client: &Client,
+    cancel: &Cancel,
+    mut reached: impl FnMut(u64),
+) -> Result<bool> {
     let failed = |err: io::Error| system("cannot write the volume", err);
     let limit = match part.length {
         0 => u64::MAX,
@@ -233,38 +255,74 @@ fn write(file: &File, part: Part, client: &Client, cancel: &Cancel) -> Result<bo
         end.ok_or_else(|| too_much(part))
     };
     let mut at = part.offset;
-    let mut begun = at;
     loop {
         let event = client.next();
         cancel.check()?;
         match event {
             StreamEvent::Data(data) => {
                 let end = fits(at, data.len() as u64)?;
-                file.write_all_at(&data, at).map_err(failed)?;
+                cancel.step(|| file.write_all_at(&data, at)).map_err(failed)?;
                 at = end;
-                if at.saturating_sub(begun) >= AHEAD {
-                    begin_to_sync(file, begun, at);
-                    begun = at;
-                }
+                reached(at);
             }
             StreamEvent::Hole(length) => {
                 let end = fits(at, u64::try_from(length).unwrap_or(0))?;
                 hole(file, at, end, cancel)?;
                 at = end;
             }
-            StreamEvent::Finish => break,
+            StreamEvent::Finish => return Ok(true),
             StreamEvent::Abort(_) => return Ok(false),
         }
     }
-    file.sync_data().map_err(failed)?;
-    Ok(true)
 }
 
-/// Has the disk begin to take what was written, so that the end, which waits for it, has little left to wait for.
-fn begin_to_sync(file: &File, start: u64, end: u64) {
-    let length = NonZeroU64::new(end.saturating_sub(start));
-    // What is not needed soon is written at once, and stays in memory until it is. Whether it helps does not matter.
-    let _ = fadvise(file, start, length, Advice::DontNeed);
+/// Has the disk begin to take what was written, so that the end, which waits for it, has little left to wait for. A thread of its own
+/// asks for that: it waits where the disk's queue is full, and what comes is written meanwhile.
+struct Ahead<'file> {
+    file: &'file File,
+    /// How far it was asked for.
+    begun: u64,
+    /// Where the thread hears of more, once there is one.
+    ask: Option<SyncSender<Range<u64>>>,
+}
+
+impl<'file> Ahead<'file> {
+    fn from(file: &'file File, begun: u64) -> Self {
+        Self {
+            file,
+            begun,
+            ask: None,
+        }
+    }
+
+    /// The file is written up to there.
+    fn reached<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, end: u64)
+    where
+        'file: 'scope,
+    {
+        if end.saturating_sub(self.begun) < AHEAD {
+            return;
+        }
+        let file = self.file;
+        let ask = self.ask.get_or_insert_with(|| {
+            let (ask, asked) = mpsc::sync_channel::<Range<u64>>(1);
+            let thread = thread::Builder::new().name("storage".to_owned());
+            let started = thread.spawn_scoped(scope, move || {
+                for bytes in asked {
+                    // Whether it helps does not matter: the end asks for all that is left.
+                    let _ = kernel::file::begin_to_sync(file, bytes);
+                }
+            });
+            if let Err(err) = started {
+                tracing::debug!(%err, "an upload waits for its disk at its end only");
+            }
+            ask
+        });
+        // While it waits for the disk, more is gathered.
+        if ask.try_send(self.begun..end).is_ok() {
+            self.begun = end;
+        }
+    }
 }
 
 fn too_much(part: Part) -> Error {
@@ -277,11 +335,11 @@ fn too_much(part: Part) -> Error {
 /// Makes a stretch of a file read as zeroes, without room on the disk where that can be.
 fn hole(file: &File, start: u64, end: u64, cancel: &Cancel) -> Result<()> {
     let failed = |err: io::Error| system("cannot write the volume", err);
-    let length = length_of(file).map_err(failed)?;
+    let length = cancel.step(|| length_of(file)).map_err(failed)?;
     let within = end.min(length);
     if start < within {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match fallocate(file, flags, start, within - start) {
+        match cancel.step(|| fallocate(file, flags, start, within - start)) {
             Ok(()) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NODEV) => {
                 let zeroes = vec![0; CHUNK];
@@ -292,7 +350,7 @@ fn hole(file: &File, start: u64, end: u64, cancel: &Cancel) -> Result<()> {
                     let block = zeroes
                         .get(..usize::try_from(step).unwrap_or(0))
                         .unwrap_or_default();
-                    file.write_all_at(block, at).map_err(failed)?;
+                    cancel.step(|| file.write_all_at(block, at)).map_err(failed)?;
                     at += step;
                 }
             }
