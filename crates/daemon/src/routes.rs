@@ -11,6 +11,7 @@ use rpc::{Context, Far, Handler, Place, Router, Session};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use xdr::Encode;
 
 /// Where a driver registers who serves what.
 #[derive(Debug)]
@@ -86,6 +87,23 @@ impl<D: Driver> Routes<D> {
         self
     }
 
+    /// The same with a handler whose reply writes itself; see [`Router::on_encoding`].
+    pub fn on_encoding<P, H, R, T>(&mut self, handler: H) -> &mut Self
+    where
+        P: Procedure,
+        H: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T>> + Send + 'static,
+        T: Encode + Send + 'static,
+    {
+        let rules = access::forbidden(P::INFO);
+        self.router.on_encoding::<P, _, _, _>(move |ctx, args| {
+            let judged = judge::<P>(&rules, &ctx.session, &args);
+            let work = judged.map(|()| handler(ctx, args));
+            async move { work?.await }
+        });
+        self
+    }
+
     /// Says what libvirt's documentation calls the driver of these connections: `QEMU`.
     pub(crate) fn connect_driver(&mut self, name: &'static str) -> &mut Self {
         self.connect_driver = name;
@@ -139,13 +157,7 @@ where
 {
     fn call(&self, ctx: Context<D>, args: P::Args) -> impl Future<Output = Result<P::Ret>> + Send + 'static {
         let session = ctx.session.clone();
-        let judged = if session.read_only() && !self.rules.is_empty() {
-            xdr::to_bytes(&args)
-                .map_err(|failure| Error::new(Code::Rpc, Domain::Rpc, failure.to_string()))
-                .and_then(|bytes| access::judge(P::INFO, &self.rules, &bytes))
-        } else {
-            Ok(())
-        };
+        let judged = judge::<P>(&self.rules, &session, &args);
         let work = judged.map(|()| self.handler.call(ctx, args));
         let opens = self.opens;
         async move {
@@ -156,6 +168,16 @@ where
             Ok(ret)
         }
     }
+}
+
+/// Refuses what a client that only looks may not ask.
+fn judge<P: Procedure>(rules: &[Forbidden], session: &Session, args: &P::Args) -> Result<()> {
+    if rules.is_empty() || !session.read_only() {
+        return Ok(());
+    }
+    let bytes =
+        xdr::to_bytes(args).map_err(|failure| Error::new(Code::Rpc, Domain::Rpc, failure.to_string()))?;
+    access::judge(P::INFO, rules, &bytes)
 }
 
 /// Whether a client wants to hear that its driver's connection ended; kept with the session. A driver here lives as long

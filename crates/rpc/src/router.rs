@@ -25,6 +25,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use protocol::net::{Header, MessageType, Status};
 use protocol::{Direction, Kind, Procedure, ProcedureInfo, Program};
+use xdr::Encode;
 
 use crate::dispatcher::Dispatcher;
 use crate::forward::{Far, Reach};
@@ -228,6 +229,25 @@ impl<D: Send + Sync + 'static, P: Procedure, H: Handler<D, P>> Serve<D> for Type
     }
 }
 
+/// A handler whose reply is no value of the procedure's type.
+struct Encoding<P, H>(H, PhantomData<fn() -> P>);
+
+impl<D, P, H, R, T> Serve<D> for Encoding<P, H>
+where
+    D: Send + Sync + 'static,
+    P: Procedure,
+    H: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<T>> + Send + 'static,
+    T: Encode + Send,
+{
+    fn start(&self, ctx: Context<D>, body: &[u8]) -> Result<Work> {
+        let args = arguments::<P>(body)?;
+        let call = Arc::clone(&ctx.call);
+        let work = self.0(ctx, args);
+        Ok(Box::pin(async move { Packet::new(call.reply(), &work.await?) }))
+    }
+}
+
 /// Says who serves a call, and with which arguments.
 struct Chosen<P, H>(H, PhantomData<fn() -> P>);
 
@@ -312,6 +332,18 @@ impl<D: Send + Sync + 'static> Router<D> {
     /// other procedures answer `VIR_ERR_NO_SUPPORT`.
     pub fn on<P: Procedure, H: Handler<D, P>>(&mut self, handler: H) -> &mut Self {
         self.serve::<P>(Box::new(Typed::<P, H>(handler, PhantomData)))
+    }
+
+    /// Serves `P` with a handler whose reply writes itself as a `P::Ret` would be written, which is for the handler to see to: for
+    /// long lists, of which nobody else has to have every part as a value of its own. Descriptors do not travel with it.
+    pub fn on_encoding<P, H, R, T>(&mut self, handler: H) -> &mut Self
+    where
+        P: Procedure,
+        H: Fn(Context<D>, P::Args) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T>> + Send + 'static,
+        T: Encode + Send + 'static,
+    {
+        self.serve::<P>(Box::new(Encoding::<P, H>(handler, PhantomData)))
     }
 
     /// Has `P` served by the table that `choose` gives, with the arguments that it gives; and once that has succeeded, that table

@@ -85,6 +85,28 @@ impl EncodeMax for String {
     }
 }
 
+/// Appends a text that is told in pieces as one string, without putting it together first.
+///
+/// # Errors
+/// [`Error::TooLong`] when it is longer than a string may be.
+pub fn put_text(pieces: &[&str], out: &mut Vec<u8>) -> Result<(), Error> {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    put_length(length, STRING_MAX, out)?;
+    for piece in pieces {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    out.resize(out.len() + padding(length), 0);
+    Ok(())
+}
+
+/// Appends the length of a list, whose elements have to follow.
+///
+/// # Errors
+/// [`Error::TooLong`] when there are more than `max`.
+pub fn put_count(count: usize, max: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+    put_length(count, max, out)
+}
+
 impl<const N: usize> Encode for [u8; N] {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         put_padded(self, out);

@@ -20,7 +20,7 @@ mod secret;
 pub use chars::{CharArray, Chars, UChar};
 pub use decode::{Decode, DecodeMax, Reader, from_bytes};
 pub use describe::{Describe, DescribeMax, Schema};
-pub use encode::{Encode, EncodeMax, to_bytes};
+pub use encode::{Encode, EncodeMax, put_count, put_text, to_bytes};
 pub use secret::SecretBytes;
 pub use xdr_derive::Xdr;
 

@@ -59,8 +59,16 @@ impl Volumes {
     /// Something of each, in the order of their names. Whoever changes one waits until it is told, so that has to be short: with
     /// ten thousand it counts that none of them is touched twice.
     pub(crate) fn each<T>(&self, tell: impl Fn(&Volume) -> T) -> Vec<T> {
+        self.with_all(|volumes| volumes.map(tell).collect())
+    }
+
+    /// The same of all of them together.
+    pub(crate) fn with_all<T>(
+        &self,
+        tell: impl FnOnce(&mut dyn ExactSizeIterator<Item = &Volume>) -> T,
+    ) -> T {
         let inner = self.seen.read();
-        inner.by_name.values().map(|volume| tell(volume)).collect()
+        tell(&mut inner.by_name.values().map(|volume| &**volume))
     }
 
     /// How many there are.

@@ -61,10 +61,13 @@ pub(crate) struct Device {
 
 /// Where a pool has a volume of that name that is a file of its folder, or will have one that is yet to be made.
 pub(crate) fn path_in(pool: &PoolDocument, name: &str) -> String {
+    pieces_of_path(pool, name).concat()
+}
+
+fn pieces_of_path<'a>(pool: &'a PoolDocument, name: &'a str) -> [&'a str; 3] {
     match pool.path().unwrap_or_default() {
-        "/" => ["/", name].concat(),
-        // Lists of ten thousand need it for each.
-        folder => [folder, "/", name].concat(),
+        "/" => ["", "/", name],
+        folder => [folder, "/", name],
     }
 }
 
@@ -165,9 +168,14 @@ impl Volume {
 
     /// What it is called by who never calls another one so.
     pub(crate) fn key(&self, pool: &PoolDocument) -> String {
+        self.with_key(pool, |pieces| pieces.concat())
+    }
+
+    /// The same in pieces, for whoever tells those of ten thousand.
+    pub(crate) fn with_key<T>(&self, pool: &PoolDocument, tell: impl FnOnce(&[&str]) -> T) -> T {
         match &self.device {
-            Some(device) => device.key.clone(),
-            None => path_in(pool, &self.name),
+            Some(device) => tell(&[&device.key]),
+            None => tell(&pieces_of_path(pool, &self.name)),
         }
     }
 
