@@ -8,6 +8,7 @@ use crate::domain::{Domain, Mark};
 use crate::events::Hub;
 use crate::groups::Groups;
 use crate::handlers;
+use crate::host_devices::Claims;
 use crate::images::Reader;
 use crate::leases::LockdConfig;
 use crate::lifecycle::provide::GraphicsPorts;
@@ -51,6 +52,8 @@ pub struct Driver {
     pub(crate) lockd: Option<LockdConfig>,
     /// Ports of graphics servers.
     pub(crate) ports: GraphicsPorts,
+    /// Which of the host's devices guests have.
+    pub(crate) claims: Arc<Claims>,
     /// Who reads disk images.
     pub(crate) images: Reader,
     /// Who is connected to which console.
@@ -315,6 +318,7 @@ impl daemon::Driver for Driver {
             identity,
             lockd,
             paths,
+            claims: Arc::default(),
             images: Reader::default(),
             consoles: Consoles::default(),
             machines,

@@ -16,6 +16,7 @@ mod events;
 mod flags;
 mod groups;
 mod handlers;
+mod host_devices;
 mod images;
 mod launcher;
 mod leases;

@@ -14,6 +14,7 @@ use model::domain::devices::hostdev::{
 };
 use model::domain::devices::interface_source::HostNicAddress;
 use model::domain::devices::{Address, Hostdev, Interface, InterfaceKind};
+use xml::YesNo;
 
 impl Line<'_> {
     pub(super) fn hostdevs(&mut self) -> Result<()> {
@@ -54,6 +55,12 @@ impl Line<'_> {
     fn hostdev(&mut self, hostdev: &Hostdev) -> Result<()> {
         if hostdev.info.address == Some(Address::Unassigned) {
             // Taken from the host, but kept from the guest.
+            return Ok(());
+        }
+        if let HostdevKind::Usb { source } = &hostdev.kind
+            && source.missing == Some(YesNo::Yes)
+        {
+            // An optional one that the host does not have.
             return Ok(());
         }
         let id = alias(&hostdev.info)?;

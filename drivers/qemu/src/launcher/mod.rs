@@ -18,6 +18,7 @@ use error::{Code, Domain as ErrorDomain, Error, Result};
 use kernel::scheduling::{MemoryPolicy, set_memory_policy};
 use protocol::lock as wire;
 use rustix::io::FdFlags;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -46,6 +47,8 @@ pub(crate) struct Launch {
     pub leasing: Option<Leasing>,
     /// Where its memory comes from, if the kernel is to be told: in which way, from which nodes.
     pub memory: Option<(Policy, Vec<u32>)>,
+    /// Bytes of memory that QEMU may hold in place, where the daemon's own limit may not do; `u64::MAX` for no limit.
+    pub memory_lock: Option<u64>,
     /// The `/dev` that it has for itself, if not the host's.
     pub devices: Option<Devices>,
     /// User and group it runs QEMU as, where not its own.
@@ -162,6 +165,12 @@ fn prepare_and_exec(mut arguments: std::env::ArgsOs) -> Result<Infallible> {
     if let Some((Policy(policy), nodes)) = launch.memory {
         set_memory_policy(policy, nodes).map_err(|err| failed("have memory come from those nodes", err))?;
     }
+    if let Some(bytes) = launch.memory_lock {
+        allow_memory_lock(bytes).map_err(|err| {
+            let what = format!("let QEMU lock {bytes} bytes of memory");
+            failed(&what, err.into())
+        })?;
+    }
     if let Some(devices) = &launch.devices {
         devices
             .enter()
@@ -177,6 +186,33 @@ fn prepare_and_exec(mut arguments: std::env::ArgsOs) -> Result<Infallible> {
         &format!("run '{}'", PathBuf::from(binary).display()),
         failure,
     ))
+}
+
+/// Raises this process's limit, which becomes QEMU's, where it is lower.
+fn allow_memory_lock(bytes: u64) -> rustix::io::Result<()> {
+    let wanted = (bytes != u64::MAX).then_some(bytes);
+    let now = getrlimit(Resource::Memlock);
+    // None is no limit.
+    let is_enough = |limit: Option<u64>| match (limit, wanted) {
+        (None, _) => true,
+        (Some(limit), Some(wanted)) => limit >= wanted,
+        (Some(_), None) => false,
+    };
+    if is_enough(now.current) {
+        return Ok(());
+    }
+    let maximum = if is_enough(now.maximum) {
+        now.maximum
+    } else {
+        wanted
+    };
+    setrlimit(
+        Resource::Memlock,
+        Rlimit {
+            current: wanted,
+            maximum,
+        },
+    )
 }
 
 impl Leasing {

@@ -13,11 +13,13 @@ use crate::domain::{
     Shutoff, State, process,
 };
 use crate::events::{Event, Lifecycle, Resumed, Stopped, Suspended};
+use crate::host_devices::HostDevices;
 use crate::leases::Leases;
 use arc_swap::ArcSwap;
 use error::Result;
 use qmp::{Monitor, Options};
 use rustix::process::Signal;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +41,7 @@ impl Driver {
     /// # Errors
     /// When the folder cannot be read.
     pub(crate) fn adopt_all(self: &Arc<Self>) -> Result<()> {
+        let mut named = HashSet::new();
         for path in documents(&self.paths.run) {
             let Some(name) = path
                 .file_name()
@@ -49,15 +52,23 @@ impl Driver {
             let read = fs::read_to_string(&path).map_err(|err| err.to_string());
             let status = read.and_then(|text| model::read::<Status>(&text).map_err(|err| err.to_string()));
             match status {
-                Ok(status) => self.adopt(Found {
-                    name: name.to_owned(),
-                    status,
-                }),
+                Ok(status) => {
+                    named.extend(
+                        status
+                            .assigned
+                            .iter()
+                            .filter_map(|assigned| assigned.port.clone()),
+                    );
+                    self.adopt(Found {
+                        name: name.to_owned(),
+                        status,
+                    });
+                }
                 // It stays where it is: it may speak of a guest that somebody can still save by hand.
                 Err(err) => tracing::error!(path = %path.display(), %err, "a guest's status cannot be read"),
             }
         }
-        networks::give_back_others(self);
+        networks::give_back_others(self, &named);
         Ok(())
     }
 
@@ -68,7 +79,13 @@ impl Driver {
         let folder = self.paths.domain_dir(id, &name);
         let mut resources = Resources::of_run(self, &self.config(), id, &name);
         resources.macvtaps = macvtap::of(&status.domain);
-        resources.connections = Connections::of(self, &status.domain);
+        let given = status
+            .assigned
+            .iter()
+            .filter_map(|assigned| assigned.port.clone());
+        resources.connections = Connections::of(self, &status.domain, given);
+        resources.host_devices =
+            HostDevices::of(&self.host, &self.claims, &status.domain, status.assigned.clone());
         resources.traces = traces::of(&status.domain);
         resources.guards = Guards::of(self, &status.domain);
         resources.down_scripts = scripts::of(&status.domain);

@@ -15,8 +15,11 @@ use daemon::durable;
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::domain::Domain as Model;
 use model::domain::devices::Interface;
-use model::domain::devices::interface::InterfaceKind;
-use model::domain::devices::interface_source::{BridgeSource, DirectSource, NetworkPort as Source};
+use model::domain::devices::hostdev::HostdevDriverName;
+use model::domain::devices::interface::{InterfaceDriver, InterfaceDriverName, InterfaceKind};
+use model::domain::devices::interface_source::{
+    BridgeSource, DirectSource, HostNicAddress, HostdevNicSource, NetworkPort as Source,
+};
 use model::network::{NetworkPort, Plug, PortBandwidth, PortOwner, RxFilters};
 use neighbours::Family;
 use protocol::remote::procedure as p;
@@ -30,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use uuid::Uuid;
+use xml::Element;
 
 /// How long the end of a run waits for virtnetworkd; what takes longer is done later.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,17 +43,24 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A port that a guest has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Port {
-    uuid: Uuid,
-    network: String,
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Element)]
+#[xml(element = "port")]
+pub(crate) struct NotedPort {
+    /// Which it is.
+    #[xml(attr)]
+    pub uuid: Uuid,
+    /// The network that it is of.
+    #[xml(attr)]
+    pub network: String,
 }
 
 /// The ports of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     driver: Weak<Driver>,
-    ports: Vec<Port>,
+    ports: Vec<NotedPort>,
+    /// Those of interfaces that were given a device of the host, whose documents do not name them, by alias.
+    with_devices: Vec<(String, NotedPort)>,
     /// Taps that the system's daemon has made.
     pub(super) handed_over: HandedOver,
 }
@@ -70,11 +81,11 @@ pub(crate) fn network_of(interface: &Interface) -> Option<&str> {
 }
 
 /// The ports that a live document names.
-fn ports_of(model: &Model) -> Vec<Port> {
+fn ports_of(model: &Model) -> Vec<NotedPort> {
     let places = model.devices.interfaces.iter().filter_map(place);
     places
         .filter_map(|(network, uuid)| {
-            Some(Port {
+            Some(NotedPort {
                 uuid: uuid?,
                 network: network.to_owned(),
             })
@@ -129,14 +140,19 @@ pub(crate) async fn look_up(client: &Client, name: &str) -> Result<protocol::rem
 }
 
 impl Connections {
-    /// Those that a live document names.
-    pub(crate) fn of(driver: &Arc<Driver>, model: &Model) -> Self {
+    /// Those that a live document names, and `others` that it does not.
+    pub(crate) fn of(
+        driver: &Arc<Driver>,
+        model: &Model,
+        others: impl IntoIterator<Item = NotedPort>,
+    ) -> Self {
         Self {
             driver: Arc::downgrade(driver),
             ports: match system_networks::are_of_system(driver) {
                 true => Vec::new(),
-                false => ports_of(model),
+                false => ports_of(model).into_iter().chain(others).collect(),
             },
+            with_devices: Vec::new(),
             handed_over: HandedOver::default(),
         }
     }
@@ -160,6 +176,7 @@ impl Connections {
             uuid: model.uuid.unwrap_or_default(),
         };
         let client = connect(driver).await?;
+        let mut aliases = DeviceAliases::of(model);
         for interface in &mut model.devices.interfaces {
             let InterfaceKind::Network { source } = &interface.kind else {
                 continue;
@@ -168,7 +185,7 @@ impl Connections {
             let network = source.network.clone();
             let said = |err: Error| err.context(format_args!("network '{network}'"));
             let reference = look_up(&client, &network).await.map_err(said)?;
-            let port = Port {
+            let port = NotedPort {
                 uuid: Uuid::new_v4(),
                 network: network.clone(),
             };
@@ -177,7 +194,7 @@ impl Connections {
             let noted = port.clone();
             let folder = notes(driver);
             driver.blocking(move || noted.note(&folder)).await?;
-            self.ports.push(port);
+            self.ports.push(port.clone());
             let args = NetworkPortCreateXmlArgs {
                 network: reference,
                 xml: wanted.to_xml(),
@@ -196,8 +213,17 @@ impl Connections {
                 .await
                 .map_err(said)?;
             plug_in(interface, source, NetworkPort::from_xml(&told.xml)?)?;
+            if matches!(interface.kind, InterfaceKind::Hostdev { .. }) {
+                let alias = aliases.rename(interface);
+                self.with_devices.push((alias, port));
+            }
         }
         Ok(())
+    }
+
+    /// The ports of interfaces that were given a device of the host, by alias.
+    pub(super) fn with_devices(&self) -> &[(String, NotedPort)] {
+        &self.with_devices
     }
 
     /// Gives the ports back; where that takes long somebody goes on with it. Blocks, inside the runtime; from a task too, whose
@@ -217,11 +243,14 @@ impl Connections {
     }
 }
 
-/// Gives back ports that notes of earlier daemons speak of and that no guest has which runs. Blocks on the disk, inside the
-/// runtime.
-pub(super) fn give_back_others(driver: &Arc<Driver>) {
+/// Gives back ports that notes of earlier daemons speak of and that no guest has which runs; `named` are those that status
+/// documents speak of. Blocks on the disk, inside the runtime.
+pub(super) fn give_back_others(driver: &Arc<Driver>, named: &HashSet<NotedPort>) {
     let noted = fs::read_dir(notes(driver)).into_iter().flatten().flatten();
-    let mut others: HashSet<Port> = noted.filter_map(|entry| Port::noted(&entry.path())).collect();
+    let mut others: HashSet<NotedPort> = noted
+        .filter_map(|entry| NotedPort::noted(&entry.path()))
+        .collect();
+    others.retain(|port| !named.contains(port));
     if others.is_empty() {
         return;
     }
@@ -246,7 +275,7 @@ fn notes(driver: &Driver) -> PathBuf {
     driver.paths.run.join("network-ports")
 }
 
-impl Port {
+impl NotedPort {
     /// Writes down that there is, or is going to be, this port.
     fn note(&self, folder: &Path) -> Result<()> {
         let noted = durable::create_folder(folder, 0o700)
@@ -281,7 +310,7 @@ impl Port {
     }
 }
 
-async fn give_all_back(driver: &Driver, ports: &[Port]) -> Result<()> {
+async fn give_all_back(driver: &Driver, ports: &[NotedPort]) -> Result<()> {
     let client = connect(driver).await?;
     for port in ports {
         port.give_back(&client).await?;
@@ -295,7 +324,7 @@ async fn give_all_back(driver: &Driver, ports: &[Port]) -> Result<()> {
     Ok(())
 }
 
-async fn go_on_giving_back(driver: Arc<Driver>, ports: Vec<Port>) {
+async fn go_on_giving_back(driver: Arc<Driver>, ports: Vec<NotedPort>) {
     // This must not keep the driver from ending.
     let driver = Arc::downgrade(&driver);
     let mut pause = PAUSE;
@@ -309,6 +338,31 @@ async fn go_on_giving_back(driver: Arc<Driver>, ports: Vec<Port>) {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Names of passed-through devices: an interface that turns out to be one has a name as they have.
+struct DeviceAliases(HashSet<String>);
+
+impl DeviceAliases {
+    fn of(model: &Model) -> Self {
+        let devices = &model.devices;
+        let cards = devices.interfaces.iter().map(|interface| &interface.info);
+        let others = devices.hostdevs.iter().map(|hostdev| &hostdev.info);
+        let names = cards.chain(others).filter_map(|info| info.alias_name());
+        Self(names.map(str::to_owned).collect())
+    }
+
+    /// Gives an interface the first name that is free, unless its name is its user's; tells what it is called then.
+    fn rename(&mut self, interface: &mut Interface) -> String {
+        let free = (0_u32..)
+            .map(|number| format!("hostdev{number}"))
+            .find(|name| !self.0.contains(name));
+        if let Some(name) = free.filter(|_| !interface.info.has_user_alias()) {
+            self.0.insert(name.clone());
+            interface.info.set_alias(name);
+        }
+        interface.info.alias_name().unwrap_or_default().to_owned()
     }
 }
 
@@ -382,10 +436,30 @@ fn plug_in(interface: &mut Interface, source: Source, port: NetworkPort) -> Resu
                 mode: Some(mode),
             },
         },
-        Some(Plug::HostdevPci { .. }) => {
-            let text =
-                format!("network '{network}' hands out devices of the host, which is not supported yet");
-            return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
+        Some(Plug::HostdevPci {
+            managed,
+            driver,
+            address,
+        }) => {
+            interface.managed = managed;
+            // It has no end on the host.
+            interface.target = None;
+            // What a card of QEMU's own would have been driven by says nothing any more.
+            interface.driver = driver.map(|driver| InterfaceDriver {
+                name: driver.name.map(|name| match name {
+                    HostdevDriverName::Kvm => InterfaceDriverName::Kvm,
+                    HostdevDriverName::Vfio => InterfaceDriverName::Vfio,
+                    HostdevDriverName::Xen => InterfaceDriverName::Xen,
+                }),
+                model: driver.model,
+                ..InterfaceDriver::default()
+            });
+            InterfaceKind::Hostdev {
+                source: HostdevNicSource {
+                    address: Some(HostNicAddress::Pci(address.0)),
+                    ..HostdevNicSource::default()
+                },
+            }
         }
         None => {
             let text = format!("network '{network}' does not say what its port is connected to");

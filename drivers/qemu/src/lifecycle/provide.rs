@@ -3,7 +3,7 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::descriptors::Descriptors;
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, scripts, status, vsock};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, scripts, status, vhost_scsi, vsock};
 use super::{huge_pages, tpm};
 use crate::command::{self, HugePages, Named, Provision, Requirement};
 use crate::config::QemuConfig;
@@ -124,9 +124,10 @@ pub(crate) fn before_start(
     }
     graphics(model, &ground.domain_dir, ports, config, resources)?;
     vsock::open(model, &mut opened)?;
+    vhost_scsi::open(model, &ground.host, &mut opened)?;
     nvram(model, ground)?;
     let changing_hands = match ground.identity {
-        Some(_) if config.dynamic_ownership => Owned::of(model),
+        Some(_) if config.dynamic_ownership => Owned::of(model, resources.host_devices.changing_hands()),
         _ => Vec::new(),
     };
     // Before there is a process: a daemon that dies from here on is followed by one that looks for it.
@@ -138,11 +139,13 @@ pub(crate) fn before_start(
         helpers: &resources.helper_pids(),
         volumes: &[],
         owned: &changing_hands,
+        assigned: resources.host_devices.assigned(),
         leases: None,
         origin: &ground.origin.text,
         document: &model.to_xml(),
     };
     status::write(&ground.status, &starting.to_text())?;
+    resources.host_devices.take()?;
     if let Some(identity) = ground.identity {
         resources.remembers_owners = config.remember_owner;
         for owned in changing_hands {
@@ -161,6 +164,7 @@ pub(crate) fn before_start(
         ground.identity,
         resources,
     )?);
+    served.extend(resources.host_devices.provided.iter().cloned());
     let listener = UnixListener::bind(&ground.monitor)
         .map_err(|err| failed("bind the monitor", &ground.monitor, err))?;
     own(&ground.monitor, ground.identity)?;
@@ -178,7 +182,9 @@ pub(crate) fn before_start(
 /// Whether it is not among what was opened before, and is there nevertheless when QEMU is started.
 fn is_provided_otherwise(model: &Model, wanted: &Requirement) -> bool {
     match wanted.what {
-        Provision::TpmEmulator | Provision::Passt | Provision::VhostVsock => true,
+        Provision::TpmEmulator | Provision::Passt | Provision::VhostVsock | Provision::VhostScsi => true,
+        // It was found before.
+        Provision::HostDevice => true,
         // Its absence was told already.
         Provision::FdGroup(_) | Provision::Secret(_) => true,
         Provision::Tap(_) => macvtap::is_one(model, &wanted.alias),

@@ -10,6 +10,7 @@ use crate::Driver;
 use crate::config::QemuConfig;
 use crate::domain::Process;
 use crate::groups::GuestGroups;
+use crate::host_devices::HostDevices;
 use crate::ownership::{self, Owned};
 use crate::ports::Port;
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ pub(crate) struct Resources {
     pub macvtaps: Vec<Macvtap>,
     /// Ports of virtual networks.
     pub connections: Connections,
+    /// Devices of the host.
+    pub host_devices: HostDevices,
     /// What taps leave on the host.
     pub traces: Vec<Trace>,
     /// Filters of taps.
@@ -73,6 +76,7 @@ impl Resources {
             ports: Vec::new(),
             macvtaps: Vec::new(),
             connections: Connections::default(),
+            host_devices: HostDevices::default(),
             traces: Vec::new(),
             guards: Guards::default(),
             down_scripts: Vec::new(),
@@ -168,6 +172,8 @@ impl Drop for Resources {
         macvtap::remove_all(&self.macvtaps);
         self.guards.give_back();
         traces::remove_all(&self.traces);
+        // Before the network can give them to others.
+        self.host_devices.give_back();
         self.connections.give_back();
         scripts::down(&self.down_scripts);
         for owned in self.owned.iter().filter(|owned| owned.returns) {

@@ -24,6 +24,7 @@ use crate::domain::{
 };
 use crate::events::{Event, Lifecycle, Resumed, Started, Suspended};
 use crate::groups;
+use crate::host_devices;
 use crate::images::{self, Dropped};
 use crate::launcher::{Launch, Leasing, Policy};
 use crate::paths::monitor_socket;
@@ -185,6 +186,8 @@ impl Owner {
         let mut resources = Resources::of_run(driver, &config, id, &name);
         resources.launched = launched.clone();
         resources.connections.join(driver, &mut model).await?;
+        let given = resources.connections.with_devices();
+        resources.host_devices = host_devices::find(driver, &mut model, given).await?;
         listens::find(driver, &mut model).await?;
         resources.guards = Guards::of_start(driver);
         let mut descriptors = taps::open(driver, &mut model, &mut resources).await?;
@@ -258,6 +261,7 @@ impl Owner {
             found: Found {
                 render_node,
                 numa_nodes: advice.clone(),
+                scsi_nodes: resources.host_devices.scsi_nodes.clone(),
                 ..Found::default()
             },
         };
@@ -275,7 +279,8 @@ impl Owner {
             identity: driver.identity,
         };
         let placed = placement::placed(&model, advice.as_ref(), &driver.host);
-        let named = groups::nodes::paths(&program.arguments);
+        let mut named = groups::nodes::paths(&program.arguments);
+        named.extend(resources.host_devices.nodes());
         let launch = Launch {
             leasing: leases.as_ref().map(|leases| Leasing {
                 socket: driver.lockd_socket(),
@@ -291,6 +296,7 @@ impl Owner {
             memory: groups::memory_policy(&placed, &driver.groups)
                 .map(|(policy, nodes)| (Policy(policy), nodes)),
             devices: self.own_devices(&config, &domain_dir, &named),
+            memory_lock: host_devices::memory_lock(&model),
             identity: driver.identity,
         };
         let (process, connection, log) = driver
@@ -320,6 +326,7 @@ impl Owner {
             helpers: &resources.helper_pids(),
             volumes: &[],
             owned: &resources.owned,
+            assigned: resources.host_devices.assigned(),
             leases: leases.as_ref(),
             origin: &origin.text,
             document: &model.to_xml(),
@@ -421,22 +428,8 @@ impl Owner {
     pub(crate) async fn save_status(&self) {
         let state = self.domain.state();
         let Some(live) = state.live.as_ref() else { return };
-        let guest = self.guest.as_ref();
-        let helpers = guest
-            .map(|guest| guest.resources.helper_pids())
-            .unwrap_or_default();
-        let owned = guest.map_or(&[][..], |guest| &guest.resources.owned);
-        let leases = guest.and_then(|guest| guest.leases.as_ref());
-        let bound = live.bound_to.is_some();
-        let text = status::of(
-            live,
-            state.run,
-            &live.monitor_path,
-            &helpers,
-            owned,
-            leases,
-            bound,
-        );
+        let guest = self.guest.as_deref();
+        let text = status::of(live, state.run, guest);
         let path = self.driver.paths.status(&state.name);
         if let Err(err) = self.driver.blocking(move || status::write(&path, &text)).await {
             tracing::error!(domain = %state.name, %err, "a guest's status was not written");

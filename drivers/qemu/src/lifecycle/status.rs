@@ -6,6 +6,7 @@
 //!   <volume target='vda' path='/…/disk'/>
 //!   <helper pid='4712' name='swtpm'/>
 //!   <owned path='/…/disk' returns='yes'/>
+//!   <assigned driver='vfio-pci' bound='yes' former='igbvf'>…</assigned>
 //!   <lock manager='lockd' held='yes'><lease name='/…/disk'/></lock>
 //!   <origin>…the definition it was started from…</origin>
 //!   <domain type='qemu' id='3'>…</domain>
@@ -14,8 +15,10 @@
 //! It is written before QEMU is started, without a pid: whoever finds it so knows that a start was not finished. It lies
 //! where a boot wipes it, so it is replaced whole but not forced to the disk.
 
+use super::Resources;
 use super::volumes::VolumePath;
-use crate::domain::{Live, RunState};
+use crate::domain::{Guest, Live, RunState};
+use crate::host_devices::Assigned;
 use crate::leases::{Lease, Leases};
 use crate::ownership::Owned;
 use error::{Code, Domain as ErrorDomain, Error, Result};
@@ -51,6 +54,9 @@ pub(crate) struct Status {
     /// Files that are its user's as long as it runs.
     #[xml(children = "owned")]
     pub owned: Vec<OwnedFile>,
+    /// What it has of the host's PCI devices.
+    #[xml(children = "assigned")]
+    pub assigned: Vec<Assigned>,
     /// What it leases.
     #[xml(child)]
     pub lock: Option<Lock>,
@@ -163,6 +169,8 @@ pub(crate) struct Snapshot<'a> {
     pub volumes: &'a [VolumePath],
     /// Files that are its user's as long as it runs.
     pub owned: &'a [Owned],
+    /// What it has of the host's PCI devices.
+    pub assigned: &'a [Assigned],
     /// What it leases.
     pub leases: Option<&'a Leases>,
     /// The document it was started from.
@@ -196,6 +204,9 @@ impl Snapshot<'_> {
         }
         for owned in self.owned {
             text.push_str(&xml::to_string(&OwnedFile::of(owned)));
+        }
+        for assigned in self.assigned {
+            text.push_str(&xml::to_string(assigned));
         }
         if let Some(leases) = self.leases {
             text.push_str(&xml::to_string(&Lock::of(leases)));
@@ -236,24 +247,19 @@ impl Status {
 }
 
 /// The document of a running guest as it is now.
-pub(crate) fn of(
-    live: &Live,
-    run: RunState,
-    monitor: &Path,
-    helpers: &[i32],
-    owned: &[Owned],
-    leases: Option<&Leases>,
-    bound: bool,
-) -> String {
+pub(crate) fn of(live: &Live, run: RunState, guest: Option<&Guest>) -> String {
+    let resources = guest.map(|guest| &guest.resources);
+    let helpers = resources.map(Resources::helper_pids).unwrap_or_default();
     Snapshot {
         run,
         pid: Some(live.process.pid()),
-        bound,
-        monitor,
-        helpers,
+        bound: live.bound_to.is_some(),
+        monitor: &live.monitor_path,
+        helpers: &helpers,
         volumes: &live.volumes,
-        owned,
-        leases,
+        owned: resources.map_or(&[][..], |resources| &resources.owned),
+        assigned: resources.map_or(&[][..], |resources| resources.host_devices.assigned()),
+        leases: guest.and_then(|guest| guest.leases.as_ref()),
         origin: &live.origin.text,
         document: &live.document.text,
     }

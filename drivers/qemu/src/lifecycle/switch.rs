@@ -250,7 +250,9 @@ pub(super) fn check(interface: &Interface) -> Result<()> {
         Err(Error::new(code, ErrorDomain::Domain, text))
     };
     let bridged = matches!(interface.kind, InterfaceKind::Bridge { .. });
-    if interface.vlan.is_some() && !bridged {
+    // A virtual function of a card is on a switch, too: the card's own.
+    let passed = matches!(interface.kind, InterfaceKind::Hostdev { .. });
+    if interface.vlan.is_some() && !bridged && !passed {
         let text = "vlan tag not supported for this connection type".to_owned();
         return refused(Code::ConfigUnsupported, text);
     }
@@ -269,7 +271,8 @@ pub(super) fn check(interface: &Interface) -> Result<()> {
             let direct = matches!(interface.kind, InterfaceKind::Direct { .. });
             let fits = match kind {
                 VirtualPortType::Midonet => bridged,
-                VirtualPortType::Ieee8021Qbg | VirtualPortType::Ieee8021Qbh => direct,
+                VirtualPortType::Ieee8021Qbg => direct,
+                VirtualPortType::Ieee8021Qbh => direct || passed,
                 _ => false,
             };
             if fits {

@@ -26,8 +26,8 @@ fn is_exempt(labels: &[DeviceSecLabel]) -> bool {
 }
 
 impl Owned {
-    /// Those of a live document; none where it says that owners stay.
-    pub(crate) fn of(model: &Model) -> Vec<Self> {
+    /// Those of a live document, and nodes of the host's devices that it means; none where it says that owners stay.
+    pub(crate) fn of(model: &Model, nodes: &[Self]) -> Vec<Self> {
         let exempt = model.seclabels.iter().any(|label| {
             let none = label.r#type == Some(SecLabelType::None);
             let stays = label.relabel.is_some_and(|relabel| !relabel.is_yes());
@@ -88,6 +88,9 @@ impl Owned {
                 add(path, true);
             }
         }
+        for node in nodes {
+            add(&node.path.to_string_lossy(), node.returns);
+        }
         all
     }
 }
@@ -123,7 +126,11 @@ mod tests {
 
     #[test]
     fn what_others_may_read_does_not_go_back() {
-        let all = Owned::of(&model(""));
+        let node = Owned {
+            path: "/dev/vfio/7".into(),
+            returns: true,
+        };
+        let all = Owned::of(&model(""), &[node]);
         let all: Vec<(&str, bool)> = all
             .iter()
             .map(|one| (one.path.to_str().unwrap(), one.returns))
@@ -135,15 +142,19 @@ mod tests {
                 ("/a", true),
                 ("/b", false),
                 ("/c", false),
-                ("/e", true)
+                ("/e", true),
+                ("/dev/vfio/7", true)
             ]
         );
     }
 
     #[test]
     fn a_document_can_keep_its_files() {
-        assert_eq!(Owned::of(&model("<seclabel type='none' model='dac'/>")), []);
-        assert_eq!(Owned::of(&model("<seclabel type='none'/>")), []);
-        assert_ne!(Owned::of(&model("<seclabel type='none' model='selinux'/>")), []);
+        assert_eq!(Owned::of(&model("<seclabel type='none' model='dac'/>"), &[]), []);
+        assert_eq!(Owned::of(&model("<seclabel type='none'/>"), &[]), []);
+        assert_ne!(
+            Owned::of(&model("<seclabel type='none' model='selinux'/>"), &[]),
+            []
+        );
     }
 }
