@@ -10,6 +10,7 @@ mod gluster;
 mod guests;
 mod hardening;
 mod host;
+mod hostdev;
 mod idle;
 mod iscsi;
 mod journal;

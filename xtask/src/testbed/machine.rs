@@ -19,8 +19,21 @@ const FIRST_WORD: Duration = Duration::from_secs(30);
 const VERSION: &[u8] = b"Linux version";
 
 /// What the kernel is told. The tests look for the last word: they install what they test, which they do nowhere else.
-const CMDLINE: &str = "root=LABEL=root rw console=ttyS0 apparmor=1 security=apparmor \
+const CMDLINE: &str = "root=LABEL=root rw console=ttyS0 apparmor=1 security=apparmor intel_iommu=on \
      systemd.wants=testbed.service systemd.wants=testbed-journal.service ferrovirt.testbed";
+
+/// What the guest has beside its disks: an IOMMU, so that it can give devices of its own to guests in it, and a card with virtual
+/// functions to give, at a port of its own, behind which the kernel keeps devices apart.
+const DEVICES: [&str; 8] = [
+    "-device",
+    "intel-iommu,intremap=on",
+    "-device",
+    "virtio-rng-pci",
+    "-device",
+    "pcie-root-port,id=apart,chassis=1",
+    "-device",
+    "igb,bus=apart",
+];
 
 /// What runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +55,8 @@ impl Accelerator {
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
+            // An IOMMU that maps interrupts needs them to be QEMU's.
+            Self::Kvm => &["-accel", "kvm,kernel-irqchip=split", "-cpu", "host"],
             Self::Emulation => &["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm"],
         }
     }
@@ -161,7 +175,7 @@ impl Machine {
         qemu.args(accelerator.arguments())
             .args(["-name", "testbed", "-machine", "q35", "-smp", "2", "-m", "2048"])
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
-            .args(["-device", "virtio-rng-pci"])
+            .args(DEVICES)
             .arg("-kernel")
             .arg(image.kernel())
             .arg("-initrd")
