@@ -34,8 +34,9 @@ use model::domain::devices::hostdev::HostdevKind;
 use model::domain::devices::interface_source::HostNicAddress;
 use pci::Function;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
+use tool::Tool;
 use vf::Settings;
 
 /// The node by which address spaces for devices are made.
@@ -43,6 +44,9 @@ const CONTAINER: &str = "/dev/vfio/vfio";
 
 /// Where udev is asked, if there is one.
 const UDEV: &str = "run/udev/control";
+
+/// How long it may take until that has heard of everything.
+const UDEV_PATIENCE: Duration = Duration::from_secs(15);
 
 fn refused(code: Code, text: String) -> Error {
     Error::new(code, ErrorDomain::Qemu, text)
@@ -187,15 +191,12 @@ fn settle(host: &Host) {
     if !host.path(UDEV).exists() {
         return;
     }
-    let mut udevadm = Command::new("udevadm");
-    udevadm
-        .args(["settle", "--timeout=10"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    match udevadm.status() {
-        Ok(status) if status.success() => {}
-        outcome => tracing::warn!(?outcome, "udev has not come to rest"),
+    let settled = Tool::new("udevadm")
+        .with(["settle", "--timeout=10"])
+        .within(UDEV_PATIENCE)
+        .run_to_end();
+    if let Err(err) = settled {
+        tracing::warn!(%err, "udev has not come to rest");
     }
 }
 
