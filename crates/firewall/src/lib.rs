@@ -3,9 +3,12 @@
 //! A [`Table`] belongs to one daemon. Its document removes the table and makes it anew, all in one transaction of the kernel: no
 //! packet ever meets half of it, and whoever sets it need not know what was there. Pure: nothing is set here.
 //!
+//! Where many ask for the same rules, chains are [`shared`].
+//!
 //! A rule is a list of [`Statement`]s: conditions, from [`when`], and at last what is done, from [`then`].
 
 mod name;
+pub mod shared;
 pub mod then;
 pub mod when;
 
@@ -14,9 +17,7 @@ pub use nftables::expr::Expression;
 pub use nftables::stmt::Statement;
 pub use nftables::types::{NfChainType as ChainType, NfFamily as Family, NfHook as Hook};
 
-use nftables::schema::{
-    Chain, FlushObject, NfCmd, NfListObject, NfObject, Nftables, Rule, Table as TableObject,
-};
+use nftables::schema::{Chain, NfCmd, NfListObject, NfObject, Nftables, Rule, Table as TableObject};
 use nftables::types::NfChainPolicy;
 use std::borrow::Cow;
 
@@ -99,6 +100,16 @@ impl Table {
         }
     }
 
+    /// The chains that there are, to be named.
+    fn base_chains(&self) -> impl Iterator<Item = Chain<'static>> {
+        self.chains.iter().filter_map(|object| match object {
+            NfObject::CmdObject(NfCmd::Add(NfListObject::Chain(chain))) => {
+                Some(self.reference(chain.name.to_string()))
+            }
+            _ => None,
+        })
+    }
+
     fn object(&self) -> TableObject<'static> {
         TableObject {
             family: self.family,
@@ -141,31 +152,6 @@ pub fn replacing_and_removing(tables: &[Table], gone: &[Table]) -> String {
             objects.extend(table.rules.iter().cloned());
         }
     }
-    text(objects)
-}
-
-/// The document that puts these chains in the place of what they were, in a table of which others stay, and removes the chains
-/// `gone`. Nothing but these may lead to those. Chains that packets come by are made where they are missing, so their rules are to be
-/// whole.
-pub fn changing(table: &Table, gone: &[String]) -> String {
-    let old: Vec<Chain<'static>> = gone.iter().map(|name| table.reference(name.clone())).collect();
-    let own = table.chains.iter().filter_map(|object| match object {
-        NfObject::CmdObject(NfCmd::Add(NfListObject::Chain(chain))) => {
-            Some(table.reference(chain.name.to_string()))
-        }
-        _ => None,
-    });
-    let mut objects = vec![add(NfListObject::Table(table.object()))];
-    objects.extend(table.chains.iter().cloned());
-    // Only what is there can be emptied, and only what is empty and nothing leads to can be deleted.
-    objects.extend(old.iter().map(|chain| add(NfListObject::Chain(chain.clone()))));
-    let all = own.chain(old.iter().cloned());
-    objects.extend(all.map(|chain| NfObject::CmdObject(NfCmd::Flush(FlushObject::Chain(chain)))));
-    objects.extend(
-        old.into_iter()
-            .map(|chain| NfObject::CmdObject(NfCmd::Delete(NfListObject::Chain(chain)))),
-    );
-    objects.extend(table.rules.iter().cloned());
     text(objects)
 }
 

@@ -157,6 +157,12 @@ fn condition(object: &Json) -> Condition {
         other => panic!("operator {other}"),
     };
     let right = &object["right"];
+    if let (Some(name), [(fact, None)]) = (
+        right.as_str().and_then(|word| word.strip_prefix('@')),
+        facts.as_slice(),
+    ) {
+        return crate::in_set(fact, name).unless(not);
+    }
     let any = match right {
         Json::Object(set) if set.contains_key("set") => {
             set["set"].as_array().unwrap().iter().map(spans).collect()
@@ -164,7 +170,12 @@ fn condition(object: &Json) -> Condition {
         Json::Array(list) => list.iter().map(spans).collect(),
         one => vec![spans(one)],
     };
-    Condition { facts, not, any }
+    Condition {
+        facts,
+        not,
+        same: false,
+        any,
+    }
 }
 
 /// What a value allows, for each of the facts it is about.

@@ -39,7 +39,17 @@ pub(crate) fn run(rules: &mut RuleSet, program: &str, words: &[String]) {
                 let target = command.action.take().expect("ports are of a target");
                 command.action = Some(format!("{target} :{ports}"));
             }
-            "--arp-gratuitous" => command.conditions.push(Condition::of("arp.gratuitous", 1)),
+            "--match-set" => {
+                let name = next().to_owned();
+                let first = next().split(',').next() == Some("src");
+                let fact = if first { "ip.saddr" } else { "ip.daddr" };
+                command
+                    .conditions
+                    .push(crate::in_set(fact, &name).unless(was_not));
+            }
+            "--arp-gratuitous" => command
+                .conditions
+                .push(Condition::same("nh.112+32", "nh.192+32").unless(was_not)),
             option => {
                 let value = next();
                 let found = match program {

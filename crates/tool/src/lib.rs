@@ -183,7 +183,7 @@ impl Tool {
     }
 
     /// What is run, with the programs that become it.
-    fn command(&self, path: PathBuf) -> Command {
+    fn command(&self, path: PathBuf, is_told: bool) -> Command {
         let mut words: Vec<OsString> = Vec::new();
         if self.manner != Manner::Unbroken {
             words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from));
@@ -205,10 +205,7 @@ impl Tool {
             )
             .current_dir("/")
             .process_group(0)
-            .stdin(match self.input {
-                Some(_) => Stdio::piped(),
-                None => Stdio::null(),
-            });
+            .stdin(if is_told { Stdio::piped() } else { Stdio::null() });
         command
     }
 }

@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -36,7 +37,8 @@ impl Tool {
     /// # Errors
     /// As [`Self::run`].
     pub fn run_for_bytes(&self, cancel: &Cancel) -> Result<Vec<u8>> {
-        self.hold_to_end(cancel).map_err(|err| err.in_domain(self.domain))
+        let input = self.input.as_deref().map(|input| Cow::Borrowed(input.as_slice()));
+        self.converse(cancel, input.is_some(), &mut input.into_iter())
     }
 
     /// The same where nobody stops waiting: only its deadline ends it, and the end of the daemon. Blocks.
@@ -47,13 +49,27 @@ impl Tool {
         self.run(&Cancel::default())
     }
 
-    fn hold_to_end(&self, cancel: &Cancel) -> Result<Vec<u8>> {
+    /// The same with these pieces on its standard input, which are asked for when it takes them. What it says is lost.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_telling(&self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
+        self.converse(&Cancel::default(), true, &mut pieces.map(Cow::Owned))
+            .map(drop)
+    }
+
+    fn converse(&self, cancel: &Cancel, is_told: bool, input: Pieces<'_, '_>) -> Result<Vec<u8>> {
+        self.hold_to_end(cancel, is_told, input)
+            .map_err(|err| err.in_domain(self.domain))
+    }
+
+    fn hold_to_end(&self, cancel: &Cancel, is_told: bool, input: Pieces<'_, '_>) -> Result<Vec<u8>> {
         let path = self.path()?;
         let cannot = |err| {
             let text = format!("cannot run '{}' by setpriv (package util-linux)", self.program);
             system(text, err)
         };
-        let mut command = self.command(path);
+        let mut command = self.command(path, is_told);
         let kept = self.hear(&mut command).map_err(cannot)?;
         let (mut child, handle) = {
             let mut ending = cancel.hold();
@@ -71,7 +87,7 @@ impl Tool {
         };
         // It holds the file as long as it is there.
         drop(command);
-        let mut conversation = Conversation::new(&mut child, handle, self);
+        let mut conversation = Conversation::new(&mut child, handle, self, input);
         let pid = Pid::from_child(&child);
         let ended = conversation.hold(cancel, pid);
         if ended.is_err() {
@@ -105,7 +121,7 @@ impl Tool {
         Ok(Some(kept))
     }
 
-    fn judge(&self, status: ExitStatus, conversation: Conversation<'_>) -> Result<Vec<u8>> {
+    fn judge(&self, status: ExitStatus, conversation: Conversation<'_, '_>) -> Result<Vec<u8>> {
         if status.success() {
             return Ok(conversation.output);
         }
@@ -135,9 +151,21 @@ fn end_at_once(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// What a program is told.
+type Pieces<'a, 'tool> = &'a mut dyn Iterator<Item = Cow<'tool, [u8]>>;
+
+/// The pipe to a program, and what is still to be told.
+struct Telling<'a, 'tool> {
+    pipe: ChildStdin,
+    piece: Cow<'tool, [u8]>,
+    /// How much of the piece is told.
+    told: usize,
+    next: Pieces<'a, 'tool>,
+}
+
 /// What is said and heard until everything is.
-struct Conversation<'tool> {
-    input: Option<(ChildStdin, &'tool [u8])>,
+struct Conversation<'a, 'tool> {
+    input: Option<Telling<'a, 'tool>>,
     out: Option<OwnedFd>,
     err: Option<OwnedFd>,
     /// Readable when the program has ended.
@@ -148,12 +176,17 @@ struct Conversation<'tool> {
     late: bool,
 }
 
-impl<'tool> Conversation<'tool> {
-    fn new(child: &mut Child, handle: OwnedFd, tool: &'tool Tool) -> Self {
-        let said = tool.input.as_deref().map_or(&[][..], Vec::as_slice);
+impl<'a, 'tool> Conversation<'a, 'tool> {
+    fn new(child: &mut Child, handle: OwnedFd, tool: &Tool, next: Pieces<'a, 'tool>) -> Self {
+        let input = child.stdin.take().map(|pipe| Telling {
+            pipe,
+            piece: Cow::Borrowed(&[]),
+            told: 0,
+            next,
+        });
         let deadline = tool.patience.filter(|_| tool.manner != Manner::Unbroken);
         Self {
-            input: child.stdin.take().map(|pipe| (pipe, said)),
+            input,
             out: child.stdout.take().map(OwnedFd::from),
             err: child.stderr.take().map(OwnedFd::from),
             handle: Some(handle),
@@ -169,8 +202,8 @@ impl<'tool> Conversation<'tool> {
         for pipe in [&self.out, &self.err].into_iter().flatten() {
             ioctl_fionbio(pipe, true)?;
         }
-        if let Some((pipe, _)) = &self.input {
-            ioctl_fionbio(pipe, true)?;
+        if let Some(telling) = &self.input {
+            ioctl_fionbio(&telling.pipe, true)?;
         }
         while self.handle.is_some() || self.out.is_some() || self.err.is_some() {
             let ready = self.wait()?;
@@ -207,7 +240,7 @@ impl<'tool> Conversation<'tool> {
         let places = [
             self.input
                 .as_ref()
-                .map(|(pipe, _)| (pipe.as_fd(), PollFlags::OUT)),
+                .map(|telling| (telling.pipe.as_fd(), PollFlags::OUT)),
             self.out.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::IN)),
             self.err.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::IN)),
             self.handle.as_ref().map(|handle| (handle.as_fd(), PollFlags::IN)),
@@ -236,17 +269,24 @@ impl<'tool> Conversation<'tool> {
 
     /// Tells the program what it takes of its input now. One that does not listen says why at its end.
     fn tell(&mut self) -> io::Result<()> {
-        let Some((pipe, rest)) = &mut self.input else {
+        let Some(telling) = &mut self.input else {
             return Ok(());
         };
-        match pipe.write(rest) {
-            Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
-            Err(err) if is_for_later(&err) => return Ok(()),
-            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => *rest = &[],
-            Err(err) => return Err(err),
+        while telling.told >= telling.piece.len() {
+            let Some(piece) = telling.next.next() else {
+                self.input = None;
+                return Ok(());
+            };
+            (telling.piece, telling.told) = (piece, 0);
         }
-        if rest.is_empty() {
-            self.input = None;
+        match telling
+            .pipe
+            .write(telling.piece.get(telling.told..).unwrap_or_default())
+        {
+            Ok(written) => telling.told += written,
+            Err(err) if is_for_later(&err) => {}
+            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => self.input = None,
+            Err(err) => return Err(err),
         }
         Ok(())
     }
@@ -329,6 +369,17 @@ mod tests {
         let much = "word\n".repeat(200_000);
         let heard = Tool::new("cat").with_input(much.clone()).run(&cancel);
         assert_eq!(heard.unwrap(), much);
+        let mut told = 0;
+        let mut pieces = (0..200_000).map(|_| {
+            told += 1;
+            b"word\n".to_vec()
+        });
+        let counts = shell("test \"$(wc -c)\" = 1000000");
+        counts.run_telling(&mut pieces).unwrap();
+        assert_eq!(told, 200_000);
+        let empty = shell("test \"$(wc -c)\" = 0");
+        empty.run_telling(&mut std::iter::empty()).unwrap();
+        assert!(empty.run_telling(&mut std::iter::once(vec![0])).is_err());
         // One that does not listen.
         let deaf = shell("exec <&-; echo done").with_input(much);
         assert_eq!(deaf.run(&cancel).unwrap(), "done\n");

@@ -79,9 +79,10 @@ impl Driver {
         self.blocking(move |store| store.save_leases(&document, &kept))
             .await?;
         if before.addresses() != leases.addresses() {
-            let rules = rules::compile(binding, &*self.registry.filters(), &leases.addresses())?;
-            self.apply(guarded, Changes::from([(port.clone(), Some(rules))]))
-                .await?;
+            let filters = self.registry.filters();
+            let sets = self.sets(&filters).await?;
+            let rules = rules::compile(binding, &*filters, &leases.addresses(), &sets)?;
+            self.apply(guarded, Changes::one(port, Some(rules))).await?;
         }
         self.registry.set_leases(port, leases);
         Ok(())

@@ -5,7 +5,7 @@ use crate::failure::{internal, refused};
 use crate::firewall::{self, Changes, Guarded};
 use crate::learning::{Leases, Method};
 use crate::registry::Named;
-use crate::rules::{self, PortRules};
+use crate::rules::{self, PortRules, Sets};
 use error::{Code, Result};
 use model::nwfilter::Binding;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
@@ -46,13 +46,29 @@ impl Driver {
     ///
     /// # Errors
     /// What the first one's cannot be.
-    pub(crate) fn compile(&self, bindings: &[Arc<Binding>], filters: &Named) -> Result<Changes> {
-        let of = |binding: &Arc<Binding>| {
+    pub(crate) async fn compile(&self, bindings: &[Arc<Binding>], filters: &Named) -> Result<Changes> {
+        if bindings.is_empty() {
+            return Ok(Changes::default());
+        }
+        let sets = self.sets(filters).await?;
+        let mut changes = Changes::default();
+        for binding in bindings {
             let known = self.registry.leases(&binding.port_device).addresses();
-            let rules = rules::compile(binding, filters, &known)?;
-            Ok((binding.port_device.clone(), Some(rules)))
-        };
-        bindings.iter().map(of).collect()
+            let rules = rules::compile(binding, filters, &known, &sets)?;
+            changes.put(&binding.port_device, Some(rules));
+        }
+        Ok(changes)
+    }
+
+    /// The sets of the administrator's that rules may name. Where no filter names any, nobody is asked.
+    ///
+    /// # Errors
+    /// nft's.
+    pub(crate) async fn sets(&self, filters: &Named) -> Result<Sets> {
+        if filters.values().any(|entry| entry.names_sets) {
+            return Ok(self.blocking(|_| firewall::look()).await?.sets);
+        }
+        Ok(Sets::default())
     }
 
     /// Makes changes in one step.
@@ -64,17 +80,10 @@ impl Driver {
             return Ok(());
         }
         let document = firewall::change(guarded, &changes);
-        if let Err(err) = self.blocking(move |_| firewall::run(&document)).await {
+        if let Err(err) = self.blocking(move |_| firewall::run(document)).await {
             // Somebody may have cleared the host's rules, and what is to be changed is not there.
             tracing::warn!(%err, "all rules of network filters are made anew");
-            let mut all = self.all_rules();
-            all.extend(changes);
-            let next = firewall::after(&Guarded::new(), &all);
-            let document = firewall::replace(&all);
-            self.blocking(move |_| firewall::run(&document)).await?;
-            *guarded = next;
-            self.listen(&all);
-            return Ok(());
+            return self.apply_all(guarded, changes).await;
         }
         *guarded = firewall::after(guarded, &changes);
         self.listen(&changes);
@@ -83,39 +92,42 @@ impl Driver {
 
     /// Has addresses learned where rules wait for them.
     fn listen(&self, changes: &Changes) {
-        for (port, rules) in changes {
-            let lesson = rules.as_ref().and_then(PortRules::lesson);
+        for (port, rules) in changes.ports() {
+            let lesson = rules.and_then(PortRules::lesson);
             self.listeners.listen(port, lesson);
         }
     }
 
-    /// Has the ports of all known bindings guarded and no others, whatever rules there are.
+    /// Has the ports of all known bindings guarded as they are to be with these changes, and no others, whatever rules there are.
     ///
     /// # Errors
     /// nft's.
-    pub(crate) async fn apply_all(&self, guarded: &mut Guarded) -> Result<()> {
-        let all = self.all_rules();
-        let next = firewall::after(&Guarded::new(), &all);
-        let document = firewall::replace(&all);
-        self.blocking(move |_| firewall::run(&document)).await?;
+    pub(crate) async fn apply_all(&self, guarded: &mut Guarded, changes: Changes) -> Result<()> {
+        let there = self.blocking(|_| firewall::look()).await?;
+        let mut all = self.all_rules(&there.sets);
+        all.extend(changes);
+        let next = firewall::after(&Guarded::default(), &all);
+        let document = firewall::replace(&all, &there);
+        self.blocking(move |_| firewall::run(document)).await?;
         *guarded = next;
         self.listen(&all);
         Ok(())
     }
 
     /// The rules of all known bindings. One whose filter cannot be used any more lets nothing pass.
-    fn all_rules(&self) -> Changes {
+    fn all_rules(&self, sets: &Sets) -> Changes {
         let filters = self.registry.filters();
-        let of = |binding: &Arc<Binding>| {
-            let port = binding.port_device.clone();
-            let known = self.registry.leases(&port).addresses();
-            let rules = rules::compile(binding, &*filters, &known).unwrap_or_else(|err| {
+        let mut all = Changes::default();
+        for binding in self.registry.bindings() {
+            let port = &binding.port_device;
+            let known = self.registry.leases(port).addresses();
+            let rules = rules::compile(&binding, &*filters, &known, sets).unwrap_or_else(|err| {
                 tracing::error!(%err, port, "nothing passes an interface whose filter cannot be used");
-                PortRules::closed(&port)
+                PortRules::closed()
             });
-            (port, Some(rules))
-        };
-        self.registry.bindings().iter().map(of).collect()
+            all.put(port, Some(rules));
+        }
+        all
     }
 
     /// Guards a port.
@@ -139,8 +151,10 @@ impl Driver {
             return Err(refused(Code::OperationFailed, text));
         }
         let leases = self.former_leases(&binding).await?;
-        let rules = rules::compile(&binding, &*self.registry.filters(), &leases.addresses())?;
-        let rules = Changes::from([(port.clone(), Some(rules))]);
+        let filters = self.registry.filters();
+        let sets = self.sets(&filters).await?;
+        let rules = rules::compile(&binding, &*filters, &leases.addresses(), &sets)?;
+        let rules = Changes::one(&port, Some(rules));
         if !is_there(&port)? {
             let text = format!("the host has no interface '{port}' to be guarded");
             return Err(refused(Code::OperationInvalid, text));
@@ -166,8 +180,7 @@ impl Driver {
         let binding = self.registry.binding(port)?;
         let port = binding.port_device.clone();
         // As long as there are rules there is a document: the next daemon knows by it that it has to look.
-        self.apply(&mut guarded, Changes::from([(port.clone(), None)]))
-            .await?;
+        self.apply(&mut guarded, Changes::one(&port, None)).await?;
         let file = port.clone();
         self.blocking(move |store| store.remove_binding(&file)).await?;
         self.registry.remove_binding(&port);

@@ -2,6 +2,7 @@
 
 use crate::Driver;
 use crate::failure::{internal, refused};
+use crate::firewall::Changes;
 use crate::registry::{Entry, Named};
 use crate::rules;
 use error::{Code, Result};
@@ -28,28 +29,25 @@ impl Driver {
         let mut filters = Named::clone(&*self.registry.filters());
         let uuid = *filter.uuid.get_or_insert_with(Uuid::new_v4);
         admit(&filter, uuid, &filters)?;
-        let entry = Arc::new(Entry {
-            uuid,
-            document: Arc::new(filter),
-        });
+        let entry = Arc::new(Entry::new(uuid, filter));
         let name = entry.document.name.clone();
         let former = filters.insert(name.clone(), Arc::clone(&entry));
         rules::tree(&entry.document, &filters)?;
         let used = |binding: &&Arc<model::nwfilter::Binding>| {
             let top = rules::Filters::find(&filters, &binding.reference.filter);
-            let tree = top.and_then(|top| rules::tree(&top, &filters).ok());
+            let tree = top.and_then(|top| rules::tree(top, &filters).ok());
             tree.is_some_and(|tree| tree.contains(&name))
         };
         let bindings = self.registry.bindings();
         let touched: Vec<_> = bindings.iter().filter(used).cloned().collect();
-        let before = self.compile(&touched, &self.registry.filters());
-        let after = self.compile(&touched, &filters)?;
+        let after = self.compile(&touched, &filters).await?;
         self.apply(&mut guarded, after).await?;
         let document = Arc::clone(&entry.document);
         if let Err(err) = self.blocking(move |store| store.save_filter(&document)).await {
             // What is on disk is what holds.
-            if let (Ok(before), true) = (before, former.is_some()) {
-                self.apply(&mut guarded, before).await?;
+            if former.is_some() {
+                let before = self.compile(&touched, &self.registry.filters()).await;
+                self.apply(&mut guarded, before?).await?;
             }
             return Err(err);
         }
@@ -108,8 +106,7 @@ impl Driver {
                 }
             };
             filter.uuid = Some(uuid);
-            let document = Arc::new(filter);
-            filters.insert(document.name.clone(), Arc::new(Entry { uuid, document }));
+            filters.insert(filter.name.clone(), Arc::new(Entry::new(uuid, filter)));
         }
         self.registry.set_filters(filters);
         let gone = if bindings_too {
@@ -121,7 +118,7 @@ impl Driver {
         if gone.is_empty() && self.registry.bindings().is_empty() {
             return Ok(());
         }
-        self.apply_all(&mut guarded).await?;
+        self.apply_all(&mut guarded, Changes::default()).await?;
         self.blocking(move |store| gone.iter().try_for_each(|port| store.remove_binding(port)))
             .await
     }

@@ -12,11 +12,6 @@ pub(crate) fn internal(text: impl Into<String>) -> Error {
     refused(Code::InternalError, text)
 }
 
-/// What is not built, or cannot be had of nftables.
-pub(crate) fn unsupported(text: impl Into<String>) -> Error {
-    refused(Code::NoSupport, text)
-}
-
 /// A document that asks for what cannot be.
 pub(crate) fn impossible(text: impl Into<String>) -> Error {
     refused(Code::ConfigUnsupported, text)

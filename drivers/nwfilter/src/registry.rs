@@ -4,7 +4,7 @@ use crate::failure::refused;
 use crate::learning::Leases;
 use crate::rules::Filters;
 use error::{Code, Error, Result};
-use model::nwfilter::{Binding, Filter};
+use model::nwfilter::{Binding, Entry as RuleOrReference, Filter};
 use parking_lot::RwLock;
 use protocol::remote;
 use std::collections::BTreeMap;
@@ -19,9 +19,24 @@ pub(crate) struct Entry {
     pub uuid: Uuid,
     /// Its document, with the UUID.
     pub document: Arc<Filter>,
+    /// Whether any rule of it is about a set of the administrator's.
+    pub names_sets: bool,
 }
 
 impl Entry {
+    /// The filter with that document.
+    pub(crate) fn new(uuid: Uuid, document: Filter) -> Self {
+        let names_one = |entry: &RuleOrReference| match entry {
+            RuleOrReference::Rule(rule) => rule.get("ipset").is_some(),
+            RuleOrReference::Reference(_) => false,
+        };
+        Self {
+            uuid,
+            names_sets: document.entries.iter().any(names_one),
+            document: Arc::new(document),
+        }
+    }
+
     /// The reference that clients know it by.
     pub(crate) fn reference(&self) -> remote::Nwfilter {
         remote::Nwfilter {
@@ -56,8 +71,8 @@ fn no_filter(what: std::fmt::Arguments<'_>) -> Error {
 }
 
 impl Filters for Named {
-    fn find(&self, name: &str) -> Option<Arc<Filter>> {
-        self.get(name).map(|entry| Arc::clone(&entry.document))
+    fn find(&self, name: &str) -> Option<&Arc<Filter>> {
+        self.get(name).map(|entry| &entry.document)
     }
 }
 

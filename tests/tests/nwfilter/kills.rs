@@ -32,6 +32,37 @@ def choose(conn, state):
     return want, lambda: conn.nwfilterBindingCreateXML(document, 0)
 "#;
 
+/// The lines of each chain.
+fn chains(rules: &str) -> BTreeMap<String, Vec<String>> {
+    let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut name = String::new();
+    for line in rules.lines().map(str::trim) {
+        match line
+            .strip_prefix("chain ")
+            .and_then(|rest| rest.strip_suffix(" {"))
+        {
+            Some(begun) => {
+                begun.clone_into(&mut name);
+                chains.entry(name.clone()).or_default();
+            }
+            None if !name.is_empty() => chains.entry(name.clone()).or_default().push(line.to_owned()),
+            None => {}
+        }
+    }
+    chains
+}
+
+/// The chain that each port is led to.
+fn leads(lines: &[String]) -> BTreeMap<String, String> {
+    let pairs = lines.iter().flat_map(|line| line.split(['{', ',', '}']));
+    pairs
+        .filter_map(|pair| {
+            let (port, chain) = pair.trim().split_once(" : jump ")?;
+            Some((port.trim_matches('"').to_owned(), chain.to_owned()))
+        })
+        .collect()
+}
+
 /// What the daemon says there is, which has to be what the kernel has.
 fn told(instance: &Instance) -> BTreeMap<String, String> {
     let mut told = BTreeMap::new();
@@ -44,19 +75,25 @@ fn told(instance: &Instance) -> BTreeMap<String, String> {
     let (_, rest) = document.split_once("dstportstart='").unwrap();
     let number: u32 = rest.split('\'').next().unwrap().parse().unwrap();
     let rules = instance.in_network(&["nft", "-nn", "list", "ruleset"]);
-    let guarded: BTreeSet<_> = rules
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("chain from/")?.strip_suffix(" {"))
-        .filter(|name| !name.contains('/'))
-        .map(str::to_owned)
-        .collect();
+    let chains = chains(&rules);
+    let led_from = |chain: &str| leads(chains.get(chain).map(Vec::as_slice).unwrap_or_default());
+    let guarded: BTreeSet<_> = led_from("frames-from").into_keys().collect();
     assert_eq!(guarded, told.keys().cloned().collect(), "{rules}");
-    let with_filter = told.values().filter(|filter| *filter == "changing").count();
-    let rules_of_it = rules.matches(&format!("dport {number} drop")).count();
-    assert!(
-        rules_of_it >= with_filter,
-        "{number} before {with_filter} ports: {rules}"
-    );
+    for (port, _) in told.iter().filter(|(_, filter)| *filter == "changing") {
+        let chain = led_from("connections-to").remove(port).unwrap_or_default();
+        let inside = chains
+            .get(&chain)
+            .map(|lines| lines.join("\n"))
+            .unwrap_or_default();
+        let rule = format!("dport {number} drop");
+        assert!(inside.contains(&rule), "{rule} is not before {port}: {rules}");
+    }
+    // What nothing leads to is left over.
+    for (name, lines) in &chains {
+        let is_led_to = rules.contains(&format!("jump {name}"));
+        let is_base = lines.iter().any(|line| line.contains(" hook "));
+        assert!(is_led_to != is_base, "{name}: {rules}");
+    }
     if number > NUMBER {
         told.insert("changing".to_owned(), (number - NUMBER).to_string());
     }

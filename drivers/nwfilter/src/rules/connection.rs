@@ -6,7 +6,7 @@
 use super::Way;
 use super::expand::Values;
 use super::frame::{address, number, ports};
-use crate::failure::unsupported;
+use super::set::{self, Sets};
 use error::Result;
 use firewall::when::{self, Is, Key};
 use firewall::{Statement, then};
@@ -28,23 +28,29 @@ enum Part {
     In(Vec<String>),
 }
 
+/// Whether a rule counts connections: those that one rule of the kernel has seen.
+pub(super) fn counts(values: &Values) -> bool {
+    values.get("connlimit-above").is_some()
+}
+
 /// The rules for packets that go this way.
 ///
 /// # Errors
-/// What nftables cannot do.
-pub(super) fn rules(rule: &Rule, values: &Values, way: Way, layer: Layer) -> Result<Vec<Conditions>> {
-    if values.get("ipset").is_some() {
-        return Err(unsupported(
-            "ipset: sets of the kernel's ipset are not seen by rules of nftables",
-        ));
-    }
+/// What a rule's set cannot be.
+pub(super) fn rules(
+    rule: &Rule,
+    values: &Values,
+    way: Way,
+    layer: Layer,
+    sets: &Sets,
+) -> Result<Vec<Conditions>> {
     let own = matches!(
         (rule.direction, way),
         (Direction::Out, Way::From) | (Direction::In, Way::To) | (Direction::Both, _)
     );
     let mirrored = way != natural(rule.direction);
     let typed = values.get("type").is_some();
-    let counted = values.get("connlimit-above").is_some();
+    let counted = counts(values);
     if !own && (typed || counted) {
         return Ok(Vec::new());
     }
@@ -56,7 +62,9 @@ pub(super) fn rules(rule: &Rule, values: &Values, way: Way, layer: Layer) -> Res
     let Some(part) = part(rule, values, own, typed) else {
         return Ok(Vec::new());
     };
-    let mut all = about(values, layer, mirrored && !(typed && own));
+    let mirrored = mirrored && !(typed && own);
+    let mut all = about(values, layer, mirrored);
+    all.extend(set::conditions(values, sets, layer, mirrored)?);
     match part {
         Part::Any => {}
         Part::Begins => {

@@ -32,9 +32,10 @@ impl Values {
 /// All combinations. Variables of one iterator go side by side, those of different ones each with each.
 ///
 /// # Errors
-/// Values that do not fit, lists of different lengths side by side, places beyond a list's end.
-pub(super) fn all(one: &Placed) -> Result<Vec<Values>> {
-    let about = |text: String| internal(format!("filter '{}': {text}", one.filter));
+/// Lists of different lengths side by side, more combinations than a port may have rules; and of each, values that do not fit and places
+/// beyond a list's end.
+pub(super) fn all(one: &Placed<'_>) -> Result<impl Iterator<Item = Result<Values>>> {
+    let about = move |text: String| internal(format!("filter '{}': {text}", one.filter));
     let mut lengths: BTreeMap<u32, (usize, &str)> = BTreeMap::new();
     for attribute in &one.rule.attributes {
         let Operand::Variable(variable) = &attribute.operand else {
@@ -61,24 +62,26 @@ pub(super) fn all(one: &Placed) -> Result<Vec<Values>> {
             one.filter
         ))
     })?;
-    (0..count)
-        .map(|mut number| {
-            let mut places = BTreeMap::new();
-            for (iterator, (length, _)) in &lengths {
-                places.insert(*iterator, number % length);
-                number /= length;
-            }
-            let mut values = Values::default();
-            for attribute in &one.rule.attributes {
-                let literal = literal(one, attribute, &places).map_err(about)?;
-                values.0.insert(attribute.name, (literal, attribute.reversed));
-            }
-            Ok(values)
-        })
-        .collect()
+    Ok((0..count).map(move |mut number| {
+        let mut places = BTreeMap::new();
+        for (iterator, (length, _)) in &lengths {
+            places.insert(*iterator, number % length);
+            number /= length;
+        }
+        let mut values = Values::default();
+        for attribute in &one.rule.attributes {
+            let literal = literal(one, attribute, &places).map_err(about)?;
+            values.0.insert(attribute.name, (literal, attribute.reversed));
+        }
+        Ok(values)
+    }))
 }
 
-fn literal(one: &Placed, attribute: &Attribute, places: &BTreeMap<u32, usize>) -> Result<Literal, String> {
+fn literal(
+    one: &Placed<'_>,
+    attribute: &Attribute,
+    places: &BTreeMap<u32, usize>,
+) -> Result<Literal, String> {
     let variable = match &attribute.operand {
         Operand::Literal(literal) => return Ok(literal.clone()),
         Operand::Variable(variable) => variable,

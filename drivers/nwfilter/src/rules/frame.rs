@@ -4,8 +4,7 @@
 
 use super::Way;
 use super::expand::Values;
-use crate::failure::unsupported;
-use error::Result;
+use super::gratuitous;
 use firewall::when::{self, Is, Key, Layer};
 use firewall::{Expression, Statement, then};
 use model::Mac;
@@ -88,26 +87,31 @@ pub(super) fn address_given(servers: &[Ipv4Addr]) -> Vec<Conditions> {
     all
 }
 
-/// The rule for packets that go this way; `None` where it is about the other.
-pub(super) fn rule(rule: &Rule, values: &Values, way: Way) -> Option<Result<Conditions>> {
+/// The rules for packets that go this way; none where it is about the other.
+pub(super) fn rules(rule: &Rule, values: &Values, way: Way) -> Vec<Conditions> {
     let mirrored = match (rule.direction, way) {
         (Direction::In, Way::To) | (Direction::Out, Way::From) | (Direction::Both, Way::To) => false,
         (Direction::Both, Way::From) => true,
-        _ => return None,
+        _ => return Vec::new(),
     };
-    Some(conditions(rule, values, mirrored).map(|mut all| {
-        all.extend(match rule.action {
+    let conditions = conditions(rule, values, mirrored);
+    let mut all = match values.get("gratuitous") {
+        Some((Literal::Bool(true), reversed)) => gratuitous::rules(conditions, Is::reversed(reversed)),
+        _ => vec![conditions],
+    };
+    for one in &mut all {
+        one.extend(match rule.action {
             // Who sent a frame is not told.
             Action::Drop | Action::Reject => Some(then::drop()),
             Action::Accept => Some(then::accept()),
             Action::Return => Some(then::back()),
             Action::Continue => None,
         });
-        all
-    }))
+    }
+    all
 }
 
-fn conditions(rule: &Rule, values: &Values, mirrored: bool) -> Result<Conditions> {
+fn conditions(rule: &Rule, values: &Values, mirrored: bool) -> Conditions {
     let (source, destination) = if mirrored { ("dst", "src") } else { ("src", "dst") };
     let mut all = Conditions::new();
     mac(
@@ -131,8 +135,8 @@ fn conditions(rule: &Rule, values: &Values, mirrored: bool) -> Result<Conditions
             number(&mut all, values, "encap-protocol", when::field("vlan", "type"));
         }
         Some(Protocol::Stp) => bridges(&mut all, values),
-        Some(Protocol::Arp) => arp(&mut all, values, ARP, source, destination)?,
-        Some(Protocol::Rarp) => arp(&mut all, values, RARP, source, destination)?,
+        Some(Protocol::Arp) => arp(&mut all, values, ARP, source, destination),
+        Some(Protocol::Rarp) => arp(&mut all, values, RARP, source, destination),
         Some(Protocol::Ip) => {
             all.push(ether_type(IPV4));
             address(&mut all, values, source, when::field("ip", "saddr"));
@@ -154,7 +158,7 @@ fn conditions(rule: &Rule, values: &Values, mirrored: bool) -> Result<Conditions
         // What is about connections is made elsewhere.
         Some(_) => {}
     }
-    Ok(all)
+    all
 }
 
 /// An Ethernet address, and its mask.
@@ -249,12 +253,7 @@ pub(super) fn ports(all: &mut Conditions, values: &Values, source: &str, destina
 }
 
 /// Packets of ARP and RARP, whose fields stand at the same places.
-fn arp(all: &mut Conditions, values: &Values, protocol: u32, source: &str, destination: &str) -> Result<()> {
-    if let Some((Literal::Bool(true), _)) = values.get("gratuitous") {
-        return Err(unsupported(
-            "<arp>: gratuitous='true' compares two addresses of a packet, which nftables cannot",
-        ));
-    }
+fn arp(all: &mut Conditions, values: &Values, protocol: u32, source: &str, destination: &str) {
     let header = |offset, length| when::bits(Layer::NH, offset, length);
     all.push(ether_type(protocol));
     number(all, values, "hwtype", header(0, 16));
@@ -286,7 +285,6 @@ fn arp(all: &mut Conditions, values: &Values, protocol: u32, source: &str, desti
             ));
         }
     }
-    Ok(())
 }
 
 /// A value in parts side by side, as numbers in rules have 32 bits.

@@ -1,29 +1,35 @@
 //! A filter with the values of one binding as rules of nftables. Pure: what the kernel gets is made here and set elsewhere.
 //!
 //! ```text
-//! frames from the guest   prerouting  ─► from/PORT     what documents say of mac, arp, ip, ... with chains of their own
-//! frames to the guest     postrouting ─► to/PORT
-//! packets from the guest  prerouting  ─► packets-from/PORT   what they say of tcp, udp, all, ...: connections are known
-//! packets to the guest    forward     ─► packets-to/PORT
+//! frames from the guest   prerouting  ─► from/HASH     what documents say of mac, arp, ip, ... with chains of their own: from/CHAIN/HASH
+//! frames to the guest     postrouting ─► to/HASH
+//! packets from the guest  prerouting  ─► packets-from/HASH   what they say of tcp, udp, all, ...: connections are known
+//! packets to the guest    forward     ─► packets-to/HASH
 //! ```
 //! As libvirt's rules in ebtables and iptables, all in one table of the family `bridge`, where a bridge's ports have their names and
-//! connections are known too. A `/` is in no name of an interface, so chains of two ports never have the same name.
+//! connections are known too. A chain is named by what is in it, so ports share what is the same for them, and each has of its own only
+//! what mentions its guest's addresses. What counts connections is never shared, as each port is to have its own number of them.
 
 mod connection;
 mod expand;
 mod frame;
+mod gratuitous;
 mod resolve;
+mod set;
 
 pub(crate) use resolve::{Filters, tree};
+pub(crate) use set::{Sets, chains_in, sets_in};
 
 use crate::failure::impossible;
 use crate::learning::Lesson;
 use error::Result;
-use firewall::{Base, ChainType, Family, Hook, Statement, Table, then, when};
+use firewall::shared::Rules;
+use firewall::{Base, ChainType, Family, Hook, Table, then, when};
 use model::nwfilter::{Binding, ChainKind, Layer};
 use resolve::{Placed, Resolved};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// The table's name.
 const TABLE: &str = "libvirt_nwfilter";
@@ -38,39 +44,84 @@ enum Way {
     To,
 }
 
+/// Where packets of a port come by, the chain there that leads to chains of ports, and by which name of the packet's it does.
+const HOOKS: [(Place, &str, when::Key); 4] = [
+    (Place::From, "frames-from", when::Key::Iifname),
+    (Place::To, "frames-to", when::Key::Oifname),
+    (Place::PacketsFrom, "connections-from", when::Key::Iifname),
+    (Place::PacketsTo, "connections-to", when::Key::Oifname),
+];
+
+/// Where packets of a port come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    From,
+    To,
+    PacketsFrom,
+    PacketsTo,
+}
+
+impl Place {
+    /// How names of its chains begin.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::To => "to",
+            Self::PacketsFrom => "packets-from",
+            Self::PacketsTo => "packets-to",
+        }
+    }
+}
+
+/// The chains that a port's packets are led to.
+pub(crate) type Leads = BTreeMap<Place, Arc<str>>;
+
 /// The rules of one port.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PortRules {
     /// What is to be learned at it.
     lesson: Option<Lesson>,
-    /// Chains by name, each with its rules.
-    chains: BTreeMap<String, Vec<Vec<Statement<'static>>>>,
+    leads: Leads,
+    /// All its chains by name.
+    chains: BTreeMap<Arc<str>, Arc<Rules>>,
 }
 
 impl PortRules {
-    fn add(&mut self, chain: &str, rule: Vec<Statement<'static>>) {
-        self.chains.entry(chain.to_owned()).or_default().push(rule);
+    /// Puts a chain in, and gives its name.
+    fn chain(&mut self, label: &str, rules: Rules) -> Arc<str> {
+        let name = rules.name(label);
+        self.chains.insert(Arc::clone(&name), Arc::new(rules));
+        name
+    }
+
+    /// Leads the port's packets to a chain.
+    fn lead(&mut self, place: Place, rules: Rules) {
+        let name = self.chain(place.label(), rules);
+        self.leads.insert(place, name);
     }
 
     /// Nothing passes.
-    pub(crate) fn closed(port: &str) -> Self {
+    pub(crate) fn closed() -> Self {
         let mut rules = Self::default();
-        for way in ["from", "to"] {
-            rules.add(&format!("{way}/{port}"), vec![then::drop()]);
+        for place in [Place::From, Place::To] {
+            let mut all = Rules::default();
+            all.push(&[then::drop()]);
+            rules.lead(place, all);
         }
         rules
     }
 
     /// Nothing passes but what the guest needs to get an address by DHCP.
-    fn until_learned(port: &str, lesson: Lesson) -> Self {
+    fn until_learned(lesson: Lesson) -> Self {
         let mut rules = Self::default();
-        let (from, to) = (format!("from/{port}"), format!("to/{port}"));
-        rules.add(&from, frame::asks_for_address(lesson.mac));
+        let (mut from, mut to) = (Rules::default(), Rules::default());
+        from.push(&frame::asks_for_address(lesson.mac));
         for rule in frame::address_given(&lesson.servers) {
-            rules.add(&to, rule);
+            to.push(&rule);
         }
-        for chain in [&from, &to] {
-            rules.add(chain, vec![then::drop()]);
+        for (place, mut all) in [(Place::From, from), (Place::To, to)] {
+            all.push(&[then::drop()]);
+            rules.lead(place, all);
         }
         rules.lesson = Some(lesson);
         rules
@@ -81,30 +132,59 @@ impl PortRules {
         self.lesson.as_ref()
     }
 
-    /// The names of its chains.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.chains.keys().cloned().collect()
+    /// The chains that its packets are led to.
+    pub(crate) fn leads(&self) -> &Leads {
+        &self.leads
+    }
+
+    /// All its chains, by name.
+    pub(crate) fn chains(&self) -> &BTreeMap<Arc<str>, Arc<Rules>> {
+        &self.chains
+    }
+
+    /// The same with chains that are in `pool` already as they are there, and others added to it, so that each is in memory once.
+    pub(crate) fn share(&mut self, pool: &mut BTreeMap<Arc<str>, Arc<Rules>>) {
+        let own = std::mem::take(&mut self.chains);
+        for (name, rules) in own {
+            let (name, rules) = match pool.get_key_value(&name) {
+                Some((name, rules)) => (Arc::clone(name), Arc::clone(rules)),
+                None => {
+                    pool.insert(Arc::clone(&name), Arc::clone(&rules));
+                    (name, rules)
+                }
+            };
+            self.chains.insert(name, rules);
+        }
     }
 }
 
-/// The rules of a binding, for a guest of whom these addresses are `known` where the binding does not tell any.
+/// The rules of a binding, for a guest of whom these addresses are `known` where the binding does not tell any, with these `sets` of the
+/// administrator's.
 ///
 /// # Errors
 /// Filters that are missing or include each other, variables without values and values that do not fit, each named.
-pub(crate) fn compile(binding: &Binding, filters: &dyn Filters, known: &[Ipv4Addr]) -> Result<PortRules> {
+pub(crate) fn compile(
+    binding: &Binding,
+    filters: &dyn Filters,
+    known: &[Ipv4Addr],
+    sets: &Sets,
+) -> Result<PortRules> {
     let port = &binding.port_device;
     firewall::is_interface(port).map_err(|why| impossible(format!("filter binding: {why}")))?;
     let (placed, lesson) = match resolve::all(binding, filters, known)? {
         Resolved::Rules(placed, lesson) => (placed, lesson),
-        Resolved::Unknown(lesson) => return Ok(PortRules::until_learned(port, lesson)),
+        Resolved::Unknown(lesson) => return Ok(PortRules::until_learned(lesson)),
     };
-    let mut rules = PortRules {
-        lesson,
-        ..PortRules::default()
+    let mut making = Making {
+        port,
+        sets,
+        rules: PortRules {
+            lesson,
+            ..PortRules::default()
+        },
+        packets: [Part::default(), Part::default()],
+        count: 0,
     };
-    for way in ["from", "to"] {
-        rules.chains.insert(format!("{way}/{port}"), Vec::new());
-    }
     let mut root = vec![];
     let mut chains = BTreeMap::new();
     for one in &placed {
@@ -113,7 +193,7 @@ pub(crate) fn compile(binding: &Binding, filters: &dyn Filters, known: &[Ipv4Add
         } else {
             // Of filters that disagree about a chain's place the first counts.
             chains
-                .entry(&one.chain)
+                .entry(one.chain)
                 .or_insert((one.chain_priority, vec![]))
                 .1
                 .push(one);
@@ -121,79 +201,146 @@ pub(crate) fn compile(binding: &Binding, filters: &dyn Filters, known: &[Ipv4Add
     }
     for (chain, (priority, mut inside)) in chains {
         inside.sort_by_key(|one| one.rule.priority);
-        for (way, word) in [(Way::From, "from"), (Way::To, "to")] {
-            let name = format!("{word}/{port}/{chain}");
-            rules.chains.insert(name.clone(), Vec::new());
+        let mut names = [None, None];
+        for (way, name) in WAYS.into_iter().zip(&mut names) {
+            let mut part = Part::default();
             for one in &inside {
-                add(&mut rules, one, way, &name, port)?;
+                making.add(one, way, &mut part)?;
+            }
+            // A chain that has nothing to say this way is not gone through.
+            if !part.rules.is_empty() {
+                let label = format!("{}/{}", way.frames().label(), chain.name());
+                *name = Some(making.rules.chain(&label, part.rules));
             }
         }
-        root.push((priority, Step::Chain(chain.kind(), chain.name())));
+        root.push((priority, Step::Chain(chain.kind(), names)));
     }
     root.sort_by_key(|(priority, _)| *priority);
-    for (way, word) in [(Way::From, "from"), (Way::To, "to")] {
-        let name = format!("{word}/{port}");
+    for way in WAYS {
+        let mut part = Part::default();
         for (_, step) in &root {
             match step {
-                Step::Rule(one) => add(&mut rules, one, way, &name, port)?,
-                Step::Chain(kind, chain) => {
-                    let mut lead = frame::of_chain(*kind);
-                    let target = format!("{name}/{chain}");
-                    // A chain that has nothing to say this way is not gone through.
-                    if rules.chains.get(&target).is_some_and(|inside| !inside.is_empty()) {
-                        lead.push(then::jump(target));
-                        rules.add(&name, lead);
+                Step::Rule(one) => making.add(one, way, &mut part)?,
+                Step::Chain(kind, [from, to]) => {
+                    let target = match way {
+                        Way::From => from,
+                        Way::To => to,
+                    };
+                    if let Some(target) = target {
+                        let mut lead = frame::of_chain(*kind);
+                        lead.push(then::jump(target.to_string()));
+                        part.rules.push(&lead);
                     }
                 }
             }
         }
+        // Led to even where there is nothing in it: so it is seen which ports are guarded.
+        making.rules.lead(way.frames(), part.rules);
     }
-    Ok(rules)
+    Ok(making.done())
+}
+
+/// Both ways.
+const WAYS: [Way; 2] = [Way::From, Way::To];
+
+impl Way {
+    /// Where its frames come by.
+    const fn frames(self) -> Place {
+        match self {
+            Self::From => Place::From,
+            Self::To => Place::To,
+        }
+    }
 }
 
 enum Step<'a> {
-    Rule(&'a Placed),
-    Chain(ChainKind, &'a str),
+    Rule(&'a Placed<'a>),
+    /// A chain, by its names from the guest and to it.
+    Chain(ChainKind, [Option<Arc<str>>; 2]),
 }
 
-/// Adds what a rule makes of packets of one way: of frames to `chain`, of connections' packets to chains of their own.
-fn add(rules: &mut PortRules, one: &Placed, way: Way, chain: &str, port: &str) -> Result<()> {
-    let layer = one
-        .rule
-        .protocol
-        .map_or(Layer::Ethernet, |protocol| protocol.layer());
-    let packets = match way {
-        Way::From => format!("packets-from/{port}"),
-        Way::To => format!("packets-to/{port}"),
-    };
-    for values in expand::all(one)? {
-        match layer {
-            Layer::Ethernet => {
-                if let Some(rule) = frame::rule(&one.rule, &values, way) {
-                    rules.add(chain, rule?);
+/// A chain that is being made.
+#[derive(Default)]
+struct Part {
+    rules: Rules,
+    /// Whether it is to be of one port alone.
+    counts: bool,
+}
+
+/// The rules of a port that are being made.
+struct Making<'a> {
+    port: &'a str,
+    sets: &'a Sets,
+    rules: PortRules,
+    /// Those of packets from the guest and to it.
+    packets: [Part; 2],
+    count: usize,
+}
+
+impl Making<'_> {
+    /// Adds what a rule makes of packets of one way: of frames to `chain`, of connections' packets to chains of their own.
+    fn add(&mut self, one: &Placed<'_>, way: Way, chain: &mut Part) -> Result<()> {
+        let layer = one
+            .rule
+            .protocol
+            .map_or(Layer::Ethernet, |protocol| protocol.layer());
+        let [from, to] = &mut self.packets;
+        let packets = match way {
+            Way::From => from,
+            Way::To => to,
+        };
+        for values in expand::all(one)? {
+            let values = values?;
+            let (part, made) = match layer {
+                Layer::Ethernet => (&mut *chain, frame::rules(one.rule, &values, way)),
+                Layer::Ipv4(_) | Layer::Ipv6(_) => {
+                    packets.counts |= connection::counts(&values);
+                    (
+                        &mut *packets,
+                        connection::rules(one.rule, &values, way, layer, self.sets)?,
+                    )
                 }
+            };
+            for rule in made {
+                part.rules.push(&rule);
+                self.count += 1;
             }
-            Layer::Ipv4(_) | Layer::Ipv6(_) => {
-                for rule in connection::rules(&one.rule, &values, way, layer)? {
-                    rules.add(&packets, rule);
-                }
+            if self.count > MOST_RULES {
+                return Err(impossible(format!(
+                    "filter '{}': interface '{}' would have more than {MOST_RULES} rules",
+                    one.filter, self.port
+                )));
             }
         }
-        if rules.chains.values().map(Vec::len).sum::<usize>() > MOST_RULES {
-            return Err(impossible(format!(
-                "filter '{}': interface '{port}' would have more than {MOST_RULES} rules",
-                one.filter
-            )));
-        }
+        Ok(())
     }
-    Ok(())
+
+    fn done(mut self) -> PortRules {
+        for (place, part) in [Place::PacketsFrom, Place::PacketsTo]
+            .into_iter()
+            .zip(self.packets)
+        {
+            if part.rules.is_empty() {
+                continue;
+            }
+            let label = match part.counts {
+                true => format!("{}/{}", place.label(), self.port),
+                false => place.label().to_owned(),
+            };
+            let name = self.rules.chain(&label, part.rules);
+            self.rules.leads.insert(place, name);
+        }
+        self.rules
+    }
 }
 
-/// The table with these chains of ports, and with what leads to the chains of all `guarded` ones.
-pub(crate) fn table<'a>(
-    changed: impl Iterator<Item = &'a PortRules>,
-    guarded: &BTreeMap<String, Vec<String>>,
-) -> Table {
+/// Whether that is the name of a chain that packets come by.
+pub(crate) fn is_base(name: &str) -> bool {
+    HOOKS.iter().any(|(_, base, _)| *base == name)
+}
+
+/// The table with the chains that packets come by, and with what leads from there to chains of ports.
+pub(crate) fn base<'a>(ports: impl Iterator<Item = (&'a String, &'a Leads)> + Clone) -> Table {
     let mut table = Table::new(Family::Bridge, TABLE);
     let base = |hook, priority| {
         Some(Base {
@@ -207,25 +354,10 @@ pub(crate) fn table<'a>(
     // Behind where connections get known. Only there can a bridge tell who sent a packet that it is rejected.
     table.chain("connections-from", base(Hook::Prerouting, 0));
     table.chain("connections-to", base(Hook::Forward, 0));
-    for rules in changed {
-        for (name, inside) in &rules.chains {
-            table.chain(name.clone(), None);
-            for rule in inside {
-                table.rule(name.clone(), rule.clone());
-            }
-        }
-    }
-    for (chain, key, prefix) in [
-        ("frames-from", when::Key::Iifname, "from"),
-        ("frames-to", when::Key::Oifname, "to"),
-        ("connections-from", when::Key::Iifname, "packets-from"),
-        ("connections-to", when::Key::Oifname, "packets-to"),
-    ] {
-        let leads: Vec<_> = guarded
-            .iter()
-            .map(|(port, names)| (port, names, format!("{prefix}/{port}")))
-            .filter(|(_, names, lead)| names.contains(lead))
-            .map(|(port, _, lead)| (when::text(port.clone()), lead))
+    for (place, chain, key) in HOOKS {
+        let leads: Vec<_> = ports
+            .clone()
+            .filter_map(|(port, leads)| Some((when::text(port.clone()), leads.get(&place)?.to_string())))
             .collect();
         if !leads.is_empty() {
             table.rule(chain, vec![then::jump_by(when::meta(key), leads)]);

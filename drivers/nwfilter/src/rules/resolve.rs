@@ -16,16 +16,16 @@ const MOST: usize = 10_000;
 
 /// Where filters are found by name.
 pub(crate) trait Filters {
-    fn find(&self, name: &str) -> Option<Arc<Filter>>;
+    fn find(&self, name: &str) -> Option<&Arc<Filter>>;
 }
 
 /// A rule in its place.
 #[derive(Debug)]
-pub(crate) struct Placed {
-    pub filter: String,
-    pub chain: Chain,
+pub(crate) struct Placed<'a> {
+    pub filter: &'a str,
+    pub chain: &'a Chain,
     pub chain_priority: i32,
-    pub rule: Rule,
+    pub rule: &'a Rule,
     /// The values of variables.
     pub values: Arc<Parameters>,
 }
@@ -61,7 +61,7 @@ fn descend(
     path.push(filter.name.clone());
     for reference in filter.references() {
         if let Some(included) = filters.find(&reference.filter) {
-            descend(&included, filters, path, seen)?;
+            descend(included, filters, path, seen)?;
         }
     }
     path.pop();
@@ -70,9 +70,9 @@ fn descend(
 
 /// What a binding comes to.
 #[derive(Debug)]
-pub(crate) enum Resolved {
+pub(crate) enum Resolved<'a> {
     /// Rules, in the order in which documents have them; and what is to be learned all the while.
-    Rules(Vec<Placed>, Option<Lesson>),
+    Rules(Vec<Placed<'a>>, Option<Lesson>),
     /// The guest's addresses have to be learned first.
     Unknown(Lesson),
 }
@@ -81,17 +81,21 @@ pub(crate) enum Resolved {
 ///
 /// # Errors
 /// [`Code::InternalError`] for a filter that is missing and for variables without values, as stock daemons.
-pub(crate) fn all(binding: &Binding, filters: &dyn Filters, known: &[Ipv4Addr]) -> Result<Resolved> {
+pub(crate) fn all<'a>(
+    binding: &Binding,
+    filters: &'a dyn Filters,
+    known: &[Ipv4Addr],
+) -> Result<Resolved<'a>> {
     let method = Method::of(binding)?;
     let mut values = binding.reference.parameters.clone();
     values
         .entry("MAC".to_owned())
         .or_insert_with(|| vec![binding.mac.to_string()]);
     let top = included(&binding.reference.filter, &binding.port_device, filters)?;
-    tree(&top, filters)?;
+    tree(top, filters)?;
     let (mut placed, mut left) = (Vec::new(), MOST);
-    collect(&top, &Arc::new(values.clone()), filters, &mut placed, &mut left)?;
-    let mut missing: BTreeSet<String> = placed.iter().flat_map(Placed::missing).collect();
+    collect(top, &Arc::new(values.clone()), filters, &mut placed, &mut left)?;
+    let mut missing: BTreeSet<String> = placed.iter().flat_map(|one| one.missing()).collect();
     let learns = method.filter(|_| missing.remove(ADDRESS));
     if !missing.is_empty() {
         let names: Vec<String> = missing.into_iter().collect();
@@ -113,13 +117,13 @@ pub(crate) fn all(binding: &Binding, filters: &dyn Filters, known: &[Ipv4Addr]) 
     let known = known.iter().map(Ipv4Addr::to_string).collect();
     values.insert(ADDRESS.to_owned(), known);
     let (mut placed, mut left) = (Vec::new(), MOST);
-    collect(&top, &Arc::new(values), filters, &mut placed, &mut left)?;
+    collect(top, &Arc::new(values), filters, &mut placed, &mut left)?;
     // What was seen once is not looked for again; leases come and go.
     let lesson = Some(lesson).filter(|_| method == Method::Dhcp);
     Ok(Resolved::Rules(placed, lesson))
 }
 
-fn included(name: &str, user: &str, filters: &dyn Filters) -> Result<Arc<Filter>> {
+fn included<'a>(name: &str, user: &str, filters: &'a dyn Filters) -> Result<&'a Arc<Filter>> {
     filters.find(name).ok_or_else(|| {
         internal(format!(
             "referenced filter '{name}' is missing, which '{user}' asks for"
@@ -127,11 +131,11 @@ fn included(name: &str, user: &str, filters: &dyn Filters) -> Result<Arc<Filter>
     })
 }
 
-fn collect(
-    filter: &Arc<Filter>,
+fn collect<'a>(
+    filter: &'a Filter,
     values: &Arc<Parameters>,
-    filters: &dyn Filters,
-    placed: &mut Vec<Placed>,
+    filters: &'a dyn Filters,
+    placed: &mut Vec<Placed<'a>>,
     left: &mut usize,
 ) -> Result<()> {
     *left = left.checked_sub(1).ok_or_else(|| {
@@ -144,10 +148,10 @@ fn collect(
     for entry in &filter.entries {
         match entry {
             Entry::Rule(rule) => placed.push(Placed {
-                filter: filter.name.clone(),
-                chain: filter.chain.clone(),
+                filter: &filter.name,
+                chain: &filter.chain,
                 chain_priority: filter.priority,
-                rule: rule.clone(),
+                rule,
                 values: Arc::clone(values),
             }),
             Entry::Reference(reference) => {
@@ -160,14 +164,14 @@ fn collect(
                     more.extend(reference.parameters.clone());
                     Arc::new(more)
                 };
-                collect(&inner, &values, filters, placed, left)?;
+                collect(inner, &values, filters, placed, left)?;
             }
         }
     }
     Ok(())
 }
 
-impl Placed {
+impl Placed<'_> {
     /// Its variables that have no values.
     fn missing(&self) -> impl Iterator<Item = String> + '_ {
         self.rule
