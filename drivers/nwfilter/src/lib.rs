@@ -20,7 +20,7 @@ mod driver;
 mod failure;
 mod firewall;
 mod handlers;
-mod learning;
+pub mod learning;
 mod registry;
 mod rules;
 mod store;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     /// The guest uses an address.
     Uses(Ipv4Addr),
     /// A server leased it one; without a time, for good.
@@ -24,8 +24,8 @@ fn is_of_a_host(address: Ipv4Addr) -> bool {
     !(address.is_unspecified() || address.is_broadcast() || address.is_multicast() || address.is_loopback())
 }
 
-/// What a frame that the kernel's program let through tells, if anything.
-pub(super) fn read(lesson: &Lesson, bytes: &[u8]) -> Option<Seen> {
+/// What a frame tells of the guest's addresses, if anything: its bytes are whatever anybody sends who reaches the port.
+pub fn read(lesson: &Lesson, bytes: &[u8]) -> Option<Seen> {
     let frame = EthernetFrame::new_checked(bytes).ok()?;
     let own = EthernetAddress(lesson.mac.octets());
     match frame.ethertype() {

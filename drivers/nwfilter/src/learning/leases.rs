@@ -19,11 +19,11 @@ pub(super) struct Lease {
 
 /// The addresses of a port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Leases(Vec<Lease>);
+pub struct Leases(Vec<Lease>);
 
 impl Leases {
     /// The addresses, in the order in which they were learned.
-    pub(crate) fn addresses(&self) -> Vec<Ipv4Addr> {
+    pub fn addresses(&self) -> Vec<Ipv4Addr> {
         self.0.iter().map(|lease| lease.address).collect()
     }
 
@@ -38,7 +38,7 @@ impl Leases {
     }
 
     /// Takes in what was seen.
-    pub(crate) fn learn(&mut self, method: Method, seen: Seen, now: SystemTime) {
+    pub fn learn(&mut self, method: Method, seen: Seen, now: SystemTime) {
         let (address, until) = match (method, seen) {
             // The first is the only one.
             (Method::Any, Seen::Uses(address) | Seen::Leased(address, _)) if self.is_empty() => {
@@ -62,12 +62,12 @@ impl Leases {
     }
 
     /// Forgets what has expired.
-    pub(crate) fn expire(&mut self, now: SystemTime) {
+    pub fn expire(&mut self, now: SystemTime) {
         self.0.retain(|lease| lease.until.is_none_or(|until| until > now));
     }
 
     /// The file's text.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let mut text = String::new();
         for lease in &self.0 {
             let until = lease
@@ -83,7 +83,7 @@ impl Leases {
     }
 
     /// Reads a file's text. A line that cannot be is left out: the guest renews its lease.
-    pub(crate) fn from_text(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         let line = |line: &str| {
             let (until, address) = line.split_once(' ')?;
             let until = match until {

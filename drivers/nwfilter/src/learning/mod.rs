@@ -15,8 +15,8 @@ mod leases;
 mod listener;
 mod program;
 
-pub(crate) use frame::Seen;
-pub(crate) use leases::Leases;
+pub use frame::{Seen, read};
+pub use leases::Leases;
 pub(crate) use listener::{Listeners, Told};
 
 use crate::failure::internal;
@@ -36,7 +36,7 @@ pub(crate) const ADDRESS: &str = "IP";
 
 /// How addresses are learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Method {
+pub enum Method {
     /// Of the first frame that tells one.
     Any,
     /// Of what servers lease.
@@ -65,7 +65,7 @@ impl Method {
 
 /// What is listened for at a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lesson {
+pub struct Lesson {
     /// How.
     pub method: Method,
     /// Whose addresses.
