@@ -27,9 +27,17 @@ pub(crate) enum Instead {
     OfLibvirts,
 }
 
+/// What is known of the rules in the kernel.
+#[derive(Debug, Default)]
+struct Known {
+    guarded: Guarded,
+    /// Whether there may be others.
+    in_doubt: bool,
+}
+
 /// The rules.
 #[derive(Debug, Default)]
-pub(crate) struct Firewall(Mutex<Guarded>);
+pub(crate) struct Firewall(Mutex<Known>);
 
 impl Firewall {
     /// Guards a network, in place of what it was before.
@@ -43,18 +51,30 @@ impl Firewall {
         .await
     }
 
-    /// Guards a network no longer.
+    /// There may be rules that this daemon did not set.
+    pub(crate) async fn doubt(&self) {
+        self.0.lock().await.in_doubt = true;
+    }
+
+    /// Guards a network no longer. Nothing is done for one that never was guarded, so that whoever may not set rules, as a user's own
+    /// daemon, can do without.
     ///
     /// # Errors
     /// As [`Self::guard`].
     pub(crate) async fn leave(&self, driver: &Driver, name: &str) -> Result<()> {
+        {
+            let known = self.0.lock().await;
+            if !known.in_doubt && !known.guarded.contains_key(name) {
+                return Ok(());
+            }
+        }
         self.change(driver, Instead::OfOwn, |guarded| {
             guarded.remove(name);
         })
         .await
     }
 
-    /// Guards these networks and no others, whatever rules there are.
+    /// Guards these networks and no others, whatever rules there are. Nothing is done where there are none.
     ///
     /// # Errors
     /// As [`Self::guard`].
@@ -64,6 +84,13 @@ impl Firewall {
         documents: Vec<Arc<Document>>,
         instead: Instead,
     ) -> Result<()> {
+        {
+            let known = self.0.lock().await;
+            let none = documents.is_empty() && known.guarded.is_empty() && !known.in_doubt;
+            if none && instead == Instead::OfOwn {
+                return Ok(());
+            }
+        }
         let all = documents
             .into_iter()
             .map(|document| (document.name.clone(), document));
@@ -77,21 +104,23 @@ impl Firewall {
         instead: Instead,
         change: impl FnOnce(&mut Guarded),
     ) -> Result<()> {
-        let mut guarded = self.0.lock().await;
-        let mut next = guarded.clone();
+        let mut known = self.0.lock().await;
+        let mut next = known.guarded.clone();
         change(&mut next);
         let networks = next.values().map(AsRef::as_ref);
         let rules = match instead {
             Instead::OfOwn => firewall::rules(networks)?,
             Instead::OfLibvirts => firewall::rules_in_place_of_libvirts(networks)?,
         };
-        driver
+        let set = driver
             .blocking(move |_| {
                 let nft = tool(PROGRAM).with(ARGUMENTS).with_input(rules);
                 nft.run_to_end().map(drop)
             })
-            .await?;
-        *guarded = next;
+            .await;
+        known.in_doubt = set.is_err();
+        set?;
+        known.guarded = next;
         Ok(())
     }
 }

@@ -35,6 +35,7 @@ impl Driver {
             } else {
                 Instead::OfOwn
             };
+            self.firewall.doubt().await;
             let guarded = self.firewall.guard_only(self, active, instead).await;
             let set = guarded.is_ok();
             told("rules cannot be set", guarded);
