@@ -96,10 +96,11 @@ fn aside(path: &str) -> String {
 fn plain(json: &mut Value) {
     match json {
         Value::Object(members) => {
-            // The value of a cookie is another one under another key.
+            // The value of a cookie is another one under another key, and begins with what is made up.
             let id = members.get("id").and_then(Value::as_str);
             if id.is_some_and(|id| id.ends_with("-httpcookie-secret0")) {
                 members.remove("data");
+                members.remove("iv");
             }
             for (key, value) in members {
                 match (key.as_str(), &mut *value) {

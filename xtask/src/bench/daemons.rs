@@ -74,7 +74,14 @@ impl Daemon {
         Ok(Self { daemon, instance })
     }
 
-    /// The same in a network of its own, in which there are so many interfaces, `p0` and so on. Only root can make one.
+    /// One of this project's, as tests have it: fast to build, not to run.
+    pub(crate) fn of_tests(own: &str) -> Result<Self> {
+        let instance = Instance::below(Path::new("/var/tmp"), &crate::target_folder()?.join("debug"))?;
+        let daemon = instance.daemon(own);
+        Ok(Self { daemon, instance })
+    }
+
+    /// [`Self::prepare_for`] in a network of its own, in which there are so many interfaces, `p0` and so on. Only root can make one.
     pub(crate) fn prepare_in_network(kind: Kind, own: &str, interfaces: u32) -> Result<Self> {
         /// What `/sys` shows are the links of the network that it was mounted in.
         const ENTER: &str = "mount -t sysfs sysfs /sys && ip link set lo up && i=0 && while [ $i -lt $0 ]; do \

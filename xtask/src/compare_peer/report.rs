@@ -1,6 +1,6 @@
 //! How often two daemons agree, and where they do not.
 
-use super::answer::{Answer, Answers};
+use super::answer::{Answer, Answers, Refusal};
 use std::fmt::Write as _;
 
 /// How two answers stand to each other.
@@ -18,21 +18,27 @@ enum Outcome {
     OnlyWeRefuse(String),
     /// Only libvirt refuses.
     OnlyTheyRefuse(String),
+    /// It is the end of one of the daemons.
+    Ends(&'static str),
 }
 
 /// What is told of an outcome.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "the same",
     "both refuse, same code",
     "differ",
     "both refuse, other code",
     "only virtqemud refuses",
     "only libvirtd refuses",
+    "a daemon ends",
 ];
 
 impl Outcome {
     fn of(own: Answer, other: Answer) -> Self {
+        let ends = |answer: &Answer| *answer == Err(Refusal::ended());
         match (own, other) {
+            (own, _) if ends(&own) => Self::Ends("virtqemud"),
+            (_, other) if ends(&other) => Self::Ends("libvirtd"),
             (Ok(own), Ok(other)) if own == other => Self::Equal,
             (Ok(own), Ok(other)) => Self::Differ(compare::differences(&other, &own)),
             (Err(own), Err(other)) if own.code == other.code => Self::BothRefuse,
@@ -54,6 +60,7 @@ impl Outcome {
             Self::OtherCode(_) => 3,
             Self::OnlyWeRefuse(_) => 4,
             Self::OnlyTheyRefuse(_) => 5,
+            Self::Ends(_) => 6,
         }
     }
 
@@ -65,6 +72,7 @@ impl Outcome {
             Self::OtherCode(text) | Self::OnlyWeRefuse(text) | Self::OnlyTheyRefuse(text) => {
                 vec![text.clone()]
             }
+            Self::Ends(who) => vec![(*who).to_owned()],
         }
     }
 }
@@ -121,7 +129,6 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer::Refusal;
     use super::*;
 
     fn refused(code: i32) -> Answer {
@@ -141,6 +148,7 @@ mod tests {
             (refused(1), refused(2), vec!["1 (no 1), libvirtd: 2 (no 2)"]),
             (refused(1), lines("a"), vec!["no 1"]),
             (lines("a"), refused(2), vec!["no 2"]),
+            (lines("a"), Err(Refusal::ended()), vec!["libvirtd"]),
         ];
         for (kind, (own, other, words)) in cases.into_iter().enumerate() {
             let outcome = Outcome::of(own, other);
