@@ -52,7 +52,7 @@ fn what_is_written_validates_against_the_schema() {
     instance.define("vm", &idle_domain("vm"));
     let q35 = idle_domain("modern").replace("machine='pc'", "machine='q35'").replace(
         "<serial type='pty'/>",
-        "<serial type='pty'/><interface type='user'><model type='virtio'/></interface><graphics type='spice'/>\
+        "<serial type='pty'/><interface type='user'><model type='virtio'/></interface><graphics type='vnc'/>\
          <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>\
          <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
     );
@@ -162,4 +162,50 @@ fn lists_are_filtered() {
     assert_eq!(names(&["--all", "--autostart"]), ["three"]);
     assert_eq!(names(&["--all", "--state-running"]), ["two"]);
     instance.virsh(&["destroy", "two"]);
+}
+
+#[test]
+fn cookies_are_for_those_who_may_see_secrets() {
+    let instance = Instance::start();
+    let disk = "<devices><disk type='network' device='cdrom'><source protocol='https' name='a.iso'>\
+                <host name='example.org' port='443'/><cookies><cookie name='session'>abcdef</cookie></cookies></source>\
+                <target dev='hda' bus='ide'/><readonly/></disk>";
+    instance.define("vm", &idle_domain("vm").replace("<devices>", disk));
+    let shown = instance.virsh(&["dumpxml", "vm"]);
+    assert!(shown.contains("example.org"), "{shown}");
+    assert!(!shown.contains("cookie") && !shown.contains("abcdef"), "{shown}");
+    let secure = instance.virsh(&["dumpxml", "vm", "--security-info"]);
+    assert!(
+        secure.contains("<cookie name='session'>abcdef</cookie>"),
+        "{secure}"
+    );
+}
+
+#[test]
+fn nodes_say_how_much_memory_a_new_definition_has() {
+    let instance = Instance::start();
+    let nodes = "<vcpu>2</vcpu><cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/>\
+                 <cell id='1' cpus='1' memory='64' unit='MiB'/></numa></cpu>";
+    instance.define("vm", &idle_domain("vm").replace("<vcpu>1</vcpu>", nodes));
+    let shown = instance.virsh(&["dumpxml", "vm"]);
+    assert!(shown.contains("<memory unit='KiB'>131072</memory>"), "{shown}");
+}
+
+#[test]
+fn devices_that_this_qemu_does_not_have_are_refused() {
+    let instance = Instance::start();
+    let card = "<devices><video><model type='qxl'/></video>";
+    let file = instance.file("vm.xml", &idle_domain("vm").replace("<devices>", card));
+    let offered = instance
+        .virsh(&["domcapabilities"])
+        .contains("<value>qxl</value>");
+    if offered {
+        instance.virsh(&["define", &file]);
+    } else {
+        let said = instance.virsh_fails(&["define", &file]);
+        assert!(
+            said.contains("this QEMU has no card of the model 'qxl'"),
+            "{said}"
+        );
+    }
 }

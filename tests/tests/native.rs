@@ -1,7 +1,7 @@
 //! `virsh domxml-to-native`: the command line that a start would run, which QEMU itself takes.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use end_to_end::{Instance, idle_domain, wait_for};
+use end_to_end::{Instance, idle_domain, qemu_img, wait_for};
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -112,4 +112,56 @@ fn a_guest_of_32_bits_has_a_processor_by_its_name() {
     instance.define("vm", &document);
     let defined = instance.virsh(&["dumpxml", "vm"]);
     assert!(defined.contains(">qemu32</model>"), "{defined}");
+}
+
+#[test]
+fn disks_are_told_whose_images_are_not_there_yet() {
+    let instance = Instance::start();
+    let disk = |name: &str, target: &str| {
+        let path = instance.root().join(name);
+        format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>\
+             <target dev='{target}' bus='virtio'/></disk>",
+            path.display()
+        )
+    };
+    qemu_img(&instance, "create -f raw base.raw 1M");
+    qemu_img(&instance, "create -f qcow2 -F raw -b base.raw there.qcow2");
+    let disks = format!(
+        "<devices>{}{}",
+        disk("missing.qcow2", "vda"),
+        disk("there.qcow2", "vdb")
+    );
+    let file = instance.file("vm.xml", &idle_domain("vm").replace("<devices>", &disks));
+    let told = instance.virsh(&["domxml-to-native", "qemu-argv", &file]);
+    for part in [
+        "/missing.qcow2\"",
+        "/there.qcow2\"",
+        "/base.raw\"",
+        "\"virtio-disk0\"",
+        "\"virtio-disk1\"",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
+
+#[test]
+fn of_an_interface_its_card_and_address_are_told() {
+    let instance = Instance::start();
+    let document = idle_domain("vm").replace(
+        "<devices>",
+        "<devices><interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>\
+         <driver queues='4' rx_queue_size='512'/><backend type='passt'/>\
+         <portForward proto='tcp'><range start='2022' to='22'/></portForward></interface>",
+    );
+    let told = instance.virsh(&[
+        "domxml-to-native",
+        "qemu-argv",
+        &instance.file("vm.xml", &document),
+    ]);
+    assert!(told.contains("52:54:00:00:00:01"), "{told}");
+    assert!(told.contains(r#""driver":"virtio-net-pci""#), "{told}");
+    for part in ["passt", "rx_queue_size", "\"mq\""] {
+        assert!(!told.contains(part), "{part} is in {told}");
+    }
 }

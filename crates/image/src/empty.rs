@@ -62,6 +62,32 @@ impl EmptyQcow2 {
             ],
         })
     }
+
+    /// The same image, of version 3, on top of the one of that name and format. `None` for names that QEMU does not read.
+    pub fn based_on(mut self, name: &str, format: &str) -> Option<Self> {
+        /// The longest name that QEMU reads, in bytes.
+        const LONGEST_NAME: usize = 1023;
+        let cluster = self.pieces.get(1)?.0;
+        let (_, header) = self.pieces.first_mut()?;
+        let is_version = header.get(4..8)? == 3_u32.to_be_bytes();
+        if !is_version || name.is_empty() || name.len() > LONGEST_NAME {
+            return None;
+        }
+        header.resize(usize::try_from(HEADER_3).ok()?, 0);
+        header.extend(crate::qcow::BACKING_FORMAT.to_be_bytes());
+        header.extend(u32::try_from(format.len()).ok()?.to_be_bytes());
+        header.extend(format.as_bytes());
+        header.resize(header.len().next_multiple_of(8), 0);
+        // The end of what stands between the header and the name.
+        header.extend([0; 8]);
+        let at = u64::try_from(header.len()).ok()?;
+        let length = u32::try_from(name.len()).ok()?;
+        header.get_mut(8..16)?.copy_from_slice(&at.to_be_bytes());
+        header.get_mut(16..20)?.copy_from_slice(&length.to_be_bytes());
+        header.extend(name.as_bytes());
+        let end = u64::try_from(header.len()).ok()?;
+        (end <= cluster).then_some(self)
+    }
 }
 
 fn header(capacity: u64, layout: Qcow2, places: u32) -> Vec<u8> {

@@ -20,7 +20,7 @@ const START: usize = 4096;
 const MAX_EXTENSIONS: u64 = 64 << 10;
 
 /// Kinds of extensions.
-const BACKING_FORMAT: u32 = 0xe279_2aca;
+pub(crate) const BACKING_FORMAT: u32 = 0xe279_2aca;
 const DATA_FILE: u32 = 0x4441_5441;
 
 /// The incompatible feature that data is in another file.

@@ -13,6 +13,7 @@ use crate::images::Reader;
 use crate::leases::LockdConfig;
 use crate::lifecycle::provide::GraphicsPorts;
 use crate::lifecycle::scope::has_machines;
+use crate::ownership::{self, Identity};
 use crate::paths::Paths;
 use crate::prepare::Facts;
 use crate::registry::Registry;
@@ -103,6 +104,16 @@ impl Driver {
             ("swtpm_user", user),
             ("swtpm_group", group),
         )
+    }
+
+    /// The user and group that QEMU of a guest runs as, where not the daemon's own: its document's, else those of all guests.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArg`] for a label that names nobody, [`Code::ConfigUnsupported`] for one that a daemon of a user's own
+    /// is told.
+    pub(crate) fn identity_of(&self, model: &model::domain::Domain) -> Result<Option<Identity>> {
+        let own = ownership::identity(model, self.instance.layout.privileged())?;
+        Ok(own.or(self.identity))
     }
 
     /// The socket of that name of another daemon of this instance.

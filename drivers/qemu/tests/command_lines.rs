@@ -111,6 +111,8 @@ fn case(args: &Path, caps: &BinaryCaps, catalogue: &Catalogue) -> Result<(), Str
             numa_nodes: Some("0-3".parse().unwrap()),
             render_node: Some("/dev/dri/foo".into()),
             scsi_nodes: answers.scsi_nodes,
+            // The fake host has one CD drive, which is not this.
+            other_blocks: vec!["/dev/sr0".into()],
             incoming: incoming(args),
         },
     };

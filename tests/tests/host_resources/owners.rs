@@ -95,3 +95,56 @@ fn owners_stay_where_they_are_told_to() {
     instance.virsh(&["destroy", "a"]);
     assert!(Path::new(&image).exists());
 }
+
+#[test]
+fn a_guest_is_whose_its_document_says() {
+    /// Another user that no host has.
+    const OTHER: (u32, u32) = (64_125, 64_126);
+    if mode() != "system" {
+        return;
+    }
+    let instance = instance("");
+    let (image, given) = (disk(&instance, "a.qcow2"), disk(&instance, "b.qcow2"));
+    chown(&image, Some(1001), Some(1002)).unwrap();
+    let label = format!("<label>+{}:+{}</label>", OTHER.0, OTHER.1);
+    let device = format!(
+        "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{given}'>\
+         <seclabel model='dac' relabel='yes'><label>+{USER}:+{GROUP}</label></seclabel></source>\
+         <target dev='vdb' bus='virtio'/></disk>"
+    );
+    fs::set_permissions(&given, fs::Permissions::from_mode(0o666)).unwrap();
+    let document = |relabel: &str| {
+        let fixed =
+            format!("<seclabel type='static' model='dac' relabel='{relabel}'>{label}</seclabel></domain>");
+        let devices = format!(
+            "<devices>{device}<disk type='file'><driver name='qemu' type='qcow2'/><source file='{image}'/>\
+             <target dev='vda' bus='virtio'/></disk>"
+        );
+        let document = idle_domain("labelled").replace("<devices>", &devices);
+        document.replace("</domain>", &fixed)
+    };
+    instance.define("labelled", &document("yes"));
+    instance.virsh(&["start", "labelled", "--paused"]);
+    let [pid] = instance.guests().try_into().unwrap();
+    let process = fs::metadata(format!("/proc/{pid}")).unwrap();
+    assert_eq!((process.uid(), process.gid()), OTHER);
+    assert_eq!(owner(&image), OTHER);
+    assert_eq!(owner(&given), (USER, GROUP));
+    let live = instance.virsh(&["dumpxml", "labelled"]);
+    assert!(live.contains(&label.replace("label>", "imagelabel>")), "{live}");
+    instance.virsh(&["destroy", "labelled"]);
+    assert_eq!(owner(&image), (1001, 1002));
+    // Owners that stay keep the guest from its disk.
+    instance.virsh(&["undefine", "labelled"]);
+    instance.define("labelled", &document("no"));
+    let said = instance.virsh_fails(&["start", "labelled", "--paused"]);
+    assert!(said.contains("Permission denied"), "{said}");
+    assert_eq!(owner(&image), (1001, 1002));
+    instance.virsh(&["undefine", "labelled"]);
+    instance.define(
+        "labelled",
+        &document("yes").replace(&label, "<label>nobody-of-that-name:root</label>"),
+    );
+    let said = instance.virsh_fails(&["start", "labelled", "--paused"]);
+    assert!(said.contains("there is no user 'nobody-of-that-name'"), "{said}");
+}

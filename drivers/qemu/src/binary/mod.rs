@@ -273,6 +273,11 @@ impl BinaryCaps {
         self.options.contains_key(option)
     }
 
+    /// Whether there is a SPICE server: the monitor's command is there even where the module that serves it is not installed.
+    pub fn has_spice(&self) -> bool {
+        self.has_option_group("spice")
+    }
+
     /// Whether the monitor has a command.
     pub fn has_command(&self, name: &str) -> bool {
         self.schema.has_command(name)

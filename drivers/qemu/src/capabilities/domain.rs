@@ -132,7 +132,7 @@ fn devices(caps: &BinaryCaps, machine: &Machine, ground: &Ground, x86: bool) -> 
         }),
         channel: Some(Offer::yes().with(
             "type",
-            words([("pty", true), ("unix", true), ("spicevmc", spice(caps))]),
+            words([("pty", true), ("unix", true), ("spicevmc", caps.has_spice())]),
         )),
         crypto: Some(crypto(caps)),
         interface: Some(Offer::yes().with(
@@ -169,18 +169,13 @@ fn disk(caps: &BinaryCaps, machine: &Machine) -> Offer {
         .with("model", virtio(caps, "virtio-blk"))
 }
 
-fn spice(caps: &BinaryCaps) -> bool {
-    // The monitor's command is there even where the module that serves it is not installed.
-    caps.has_option_group("spice")
-}
-
 fn graphics(caps: &BinaryCaps, ground: &Ground) -> Offer {
     let display = |kind: &str| caps.schema(&format!("query-display-options/ret-type/type/^{kind}"));
     let kinds = words([
         ("sdl", display("sdl")),
         ("vnc", caps.has_command("query-vnc")),
         ("rdp", display("dbus") && ground.rdp),
-        ("spice", spice(caps)),
+        ("spice", caps.has_spice()),
         ("egl-headless", display("egl-headless")),
         ("dbus", display("dbus")),
     ]);

@@ -80,14 +80,13 @@ impl Line<'_> {
                 let of = |mode| sources.iter().find(|source| source.mode == mode);
                 let (to, from) = (of(SourceMode::Connect), of(SourceMode::Bind));
                 let to = to.ok_or_else(missing)?;
-                let mut option = start("udp")
+                let host = from.and_then(|from| from.host.as_deref());
+                let service = from.and_then(|from| from.service.as_deref());
+                start("udp")
                     .set("host", to.host.as_deref().unwrap_or_default())
-                    .set("port", to.service.as_deref().unwrap_or_default());
-                if let Some(from) = from {
-                    option.put("localaddr", from.host.as_deref().unwrap_or_default());
-                    option.put("localport", from.service.as_deref().unwrap_or("0"));
-                }
-                option
+                    .set("port", to.service.as_deref().unwrap_or_default())
+                    .set("localaddr", host.unwrap_or_default())
+                    .set("localport", service.unwrap_or("0"))
             }
             CharSource::Tcp { source, protocol } => {
                 let source = source.as_ref().ok_or_else(missing)?;

@@ -12,6 +12,7 @@ use model::domain::devices::controller::{ControllerKind, ControllerType, ScsiMod
 use model::domain::devices::disk::{DiskBus, DiskDevice};
 use model::domain::devices::disk_source::{DiskSource, StorageFormat, VhostUserSource};
 use model::domain::devices::{Address, Disk};
+use std::path::Path;
 
 impl Line<'_> {
     /// All disks; floppy drives share one controller.
@@ -52,8 +53,8 @@ impl Line<'_> {
 
     fn disk(&mut self, disk: &Disk, numbers: &DiskNumbers, order: Option<u32>) -> Result<()> {
         let name = format!("<disk> '{}'", disk.target.dev);
-        if disk.transient.is_some() {
-            return Err(unsupported(format!("{name}: <transient/> is not supported yet")));
+        if self.is_plugged_later(disk) {
+            return Ok(());
         }
         if disk.mirror.is_some() {
             return Err(unsupported(format!(
@@ -159,7 +160,7 @@ impl Line<'_> {
             discard_no_unref: driver
                 .and_then(|driver| driver.discard_no_unref)
                 .map(|it| it.is_on()),
-            cdrom: disk.device == DiskDevice::Cdrom,
+            cdrom: disk.device == DiskDevice::Cdrom && !self.is_other_block(disk),
             floppy: disk.device == DiskDevice::Floppy,
             node: self.descriptor(alias(&disk.info)?, Role::Node),
         };
@@ -235,6 +236,13 @@ impl Line<'_> {
             top = name;
         }
         Ok(Some(top))
+    }
+
+    /// Whether a disk is a block device that is no CD drive of the host.
+    fn is_other_block(&self, disk: &Disk) -> bool {
+        let mut others = self.context.found.other_blocks.iter();
+        disk.source_path()
+            .is_some_and(|path| others.any(|other| *other == Path::new(path)))
     }
 
     /// The device's type and its place on its bus.

@@ -1,13 +1,18 @@
 //! Memory: its size, the backend of the guest's main memory, and backends in general.
 
 use super::line::{KeyValues, Line, Props, incomplete, unsupported};
-use error::Result;
+use error::{Code, Domain as ErrorDomain, Error, Result};
 use model::CpuSet;
 use model::domain::Domain;
 use model::domain::cpu::NumaCell;
 use model::domain::memory::{AllocationMode, MemoryAccessMode, MemorySourceType};
 use model::domain::tune::NumaMode;
 use model::domain::vcpu::Placement;
+
+/// The refusal of huge pages that the host does not offer; libvirt blames itself for it.
+fn not_mounted(text: String) -> Error {
+    Error::new(Code::InternalError, ErrorDomain::Qemu, text)
+}
 
 /// Whose memory a backend is.
 #[derive(Debug, Default)]
@@ -309,7 +314,7 @@ impl Line<'_> {
                 .iter()
                 .find(|pages| pages.page_kib == size);
             let pages = found.ok_or_else(|| {
-                unsupported(format!(
+                not_mounted(format!(
                     "<hugepages>: the host has no file system of pages of {size} KiB mounted"
                 ))
             })?;
@@ -349,7 +354,7 @@ impl Line<'_> {
             None if huge.pages.is_empty() => {
                 let first = self.context.huge_pages.first();
                 let first = first.ok_or_else(|| {
-                    unsupported("<hugepages>: the host has no file system of huge pages mounted")
+                    not_mounted("<hugepages>: the host has no file system of huge pages mounted".to_owned())
                 })?;
                 Ok(Some(first.page_kib))
             }

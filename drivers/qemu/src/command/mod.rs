@@ -54,6 +54,7 @@ mod sound;
 mod throttle;
 mod tls;
 mod tpm;
+mod transient;
 mod video;
 mod watchdog;
 
@@ -72,6 +73,7 @@ pub use secret::{Secret, SecretNeed};
 pub(crate) use settings::throttle_setting;
 pub use settings::{Setting, settings};
 pub use tls::{Certificates, Encryption, Sasl};
+pub(crate) use transient::{is_covered, overlay_name};
 
 /// What is known of one run beside its document.
 #[derive(Debug, Clone)]
@@ -122,6 +124,8 @@ pub struct Found {
     pub render_node: Option<PathBuf>,
     /// The nodes of SCSI units that are passed through, by the devices' aliases.
     pub scsi_nodes: Vec<(String, PathBuf)>,
+    /// Block devices in CD drives of the guest that are no drives themselves: QEMU asks those of the host for their medium.
+    pub other_blocks: Vec<PathBuf>,
     /// Where a guest that starts as it was elsewhere comes from, as QEMU names it.
     pub incoming: Option<String>,
 }

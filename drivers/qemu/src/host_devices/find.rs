@@ -218,7 +218,11 @@ impl Looked {
 
     fn node(&mut self, path: PathBuf, returns: bool) {
         if self.devices.nodes.iter().all(|node| node.path != path) {
-            self.devices.nodes.push(Owned { path, returns });
+            self.devices.nodes.push(Owned {
+                path,
+                returns,
+                label: None,
+            });
         }
     }
 }

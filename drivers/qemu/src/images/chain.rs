@@ -40,16 +40,7 @@ pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<Vec<Dr
     let mut dropped = Vec::new();
     let mut kept = Vec::with_capacity(model.devices.disks.len());
     for mut disk in std::mem::take(&mut model.devices.disks) {
-        let outcome = if disk.has_medium() {
-            let mut chain = Chain {
-                walk: Walk::default(),
-                reading,
-            };
-            chain.open(&mut disk)
-        } else {
-            Ok(())
-        };
-        match outcome {
+        match open_chain(&mut disk, reading) {
             Ok(()) => kept.push(disk),
             Err(err) if is_optional(&disk) => {
                 let (without, disk) = drop_source(disk, &err);
@@ -61,6 +52,29 @@ pub(crate) fn open_chains(model: &mut Model, reading: &Reading) -> Result<Vec<Dr
     }
     model.devices.disks = kept;
     Ok(dropped)
+}
+
+/// Finds out what disks are based on whose images are there already; the others stay as they are said to be. Blocks on the
+/// disk.
+pub(crate) fn open_chains_there(model: &mut Model, reading: &Reading) {
+    for disk in &mut model.devices.disks {
+        let mut found = disk.clone();
+        match open_chain(&mut found, reading) {
+            Ok(()) => *disk = found,
+            Err(err) => tracing::debug!(disk = %disk.target.dev, %err, "what a disk is based on is not told"),
+        }
+    }
+}
+
+fn open_chain(disk: &mut Disk, reading: &Reading) -> Result<()> {
+    if !disk.has_medium() {
+        return Ok(());
+    }
+    let mut chain = Chain {
+        walk: Walk::default(),
+        reading,
+    };
+    chain.open(disk)
 }
 
 /// Takes away the source of a disk that can do without; a drive stays, empty.

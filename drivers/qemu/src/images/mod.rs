@@ -9,13 +9,18 @@ mod node;
 mod reader;
 mod url;
 
-pub(crate) use chain::{Dropped, drop_source, is_optional, open_chains};
+pub(crate) use chain::{Dropped, drop_source, is_optional, open_chains, open_chains_there};
 pub(crate) use figures::DiskFigures;
 pub(crate) use reader::{Reader, Reading};
 
 use error::{Code, Domain as ErrorDomain, Error};
 use image::Format;
+use model::domain::Domain as Model;
+use model::domain::devices::disk::DiskDevice;
 use model::domain::devices::disk_source::{BlockSource, DiskSource, FileSource, StorageFormat};
+use rustix::fs::major;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long images that one call is about may take to be looked at: on a mount whose server is gone it would be for ever.
@@ -24,6 +29,24 @@ pub(crate) const WAIT: Duration = Duration::from_secs(15);
 /// What is wrong with an image, told as of storage.
 fn refused(code: Code, text: impl Into<String>) -> Error {
     Error::new(code, ErrorDomain::Storage, text)
+}
+
+/// Block devices in a guest's CD drives that are no CD drives of the host, or not there. Blocks on the host's `/dev`.
+pub(crate) fn other_blocks(model: &Model) -> Vec<PathBuf> {
+    /// The kernel's number of CD drives (`sr`).
+    const DRIVES: u32 = 11;
+    let is_drive = |path: &PathBuf| {
+        let device = std::fs::metadata(path);
+        device.is_ok_and(|device| device.file_type().is_block_device() && major(device.rdev()) == DRIVES)
+    };
+    let drives = model
+        .devices
+        .disks
+        .iter()
+        .filter(|disk| disk.device == DiskDevice::Cdrom);
+    let blocks = drives.filter(|disk| matches!(disk.source, DiskSource::Block { .. }));
+    let paths = blocks.filter_map(|disk| disk.source_path().map(PathBuf::from));
+    paths.filter(|path| !is_drive(path)).collect()
 }
 
 /// How the header of an image of a document's format is read; those without one that tells anything are as raw ones.

@@ -6,7 +6,7 @@
 use super::filters::Guards;
 use super::networks::{self, Connections};
 use super::status::{OwnedFile, Status};
-use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, scripts, tpm, traces};
+use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, provide, scripts, tpm, traces, transient};
 use crate::Driver;
 use crate::domain::{
     Actions, Document, Domain, Guest, Link, Live, Names, Owner, Paused, Process, RunState, Running, Sample,
@@ -89,6 +89,7 @@ impl Driver {
         resources.traces = traces::of(&status.domain);
         resources.guards = Guards::of(self, &status.domain);
         resources.down_scripts = scripts::of(&status.domain);
+        resources.overlays = transient::of(&status.domain);
         resources.owned = status.owned.iter().map(OwnedFile::owned).collect();
         let unfinished = status.pid.is_none() || status.run() == RunState::Paused(Paused::StartingUp);
         if unfinished {

@@ -40,6 +40,7 @@ mod system_networks;
 mod taps;
 pub(crate) mod tpm;
 mod traces;
+mod transient;
 mod vhost_scsi;
 pub(crate) mod volumes;
 mod vsock;

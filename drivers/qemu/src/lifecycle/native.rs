@@ -6,11 +6,12 @@
 use super::{Resources, huge_pages, log_file, processor, provide};
 use crate::Driver;
 use crate::command::{self, Answers, CommandContext, Found, Role};
+use crate::groups;
 use crate::images;
 use crate::prepare;
 use error::Result;
 use model::domain::Domain as Model;
-use model::domain::devices::interface::InterfaceKind;
+use model::domain::devices::interface::{Interface, InterfaceKind};
 
 /// The number of a run that does not take place.
 const ID: i32 = -1;
@@ -33,14 +34,13 @@ impl Driver {
         let (model, _) = processor::choose(self, model, &caps).await?;
         let model = self.images.run(images::WAIT, move |reading| {
             let mut model = model;
-            // An image need not be there yet.
-            if let Err(failure) = images::open_chains(&mut model, reading) {
-                tracing::debug!(%failure, "what a disk is based on is not told");
-            }
-            Ok(model)
+            images::open_chains_there(&mut model, reading);
+            let other_blocks = images::other_blocks(&model);
+            Ok((model, other_blocks))
         });
-        let mut model = model.await?;
+        let (mut model, other_blocks) = model.await?;
         prepare::number(&mut model);
+        groups::check_nodes(&model, &self.host)?;
         let (config, name) = (self.config(), model.name.clone());
         let domain_dir = self.paths.domain_dir(ID, &name);
         let channel_dir = self.paths.channel_dir(ID, &name);
@@ -59,7 +59,16 @@ impl Driver {
         let mut answers = Answers::to(&model, &caps, &encryption, SECRET);
         // What QEMU can open by itself it shall.
         let opened = |role| matches!(role, Role::Listen | Role::Output | Role::Log);
-        answers.descriptors.retain(|answer| !opened(answer.role));
+        // Taps are served by the kernel where it can, and as well without.
+        let slow = !self.host.path("dev/vhost-net").exists();
+        let interfaces = model.devices.interfaces.iter();
+        let taps: Vec<_> = interfaces
+            .filter_map(|interface| interface.info.alias_name())
+            .collect();
+        answers.descriptors.retain(|answer| {
+            let unserved = slow && answer.role == Role::Vhost && taps.contains(&answer.alias.as_str());
+            !opened(answer.role) && !unserved
+        });
         let context = CommandContext {
             id: ID,
             monitor_fd: None,
@@ -79,6 +88,7 @@ impl Driver {
             descriptors: answers.descriptors,
             found: Found {
                 scsi_nodes: answers.scsi_nodes,
+                other_blocks,
                 ..Found::default()
             },
             channel_dir,
@@ -99,13 +109,16 @@ impl Driver {
     }
 }
 
-/// Takes every interface from what it is connected to.
+/// Leaves of every interface its model and its address, as libvirt does: how to connect the tap that stands for it is whoever's
+/// who tries the command by hand. It gets another place and name.
 fn unplug(model: &mut Model) {
     for interface in &mut model.devices.interfaces {
-        interface.kind = InterfaceKind::Ethernet { source: None };
-        interface.backend = None;
-        interface.script = None;
-        interface.down_script = None;
-        interface.target = None;
+        let bare = Interface {
+            kind: InterfaceKind::Ethernet { source: None },
+            mac: interface.mac.take(),
+            model: interface.model.take(),
+            ..Interface::default()
+        };
+        *interface = bare;
     }
 }

@@ -3,6 +3,7 @@
 //! Everything here ends up in the live document, so that the arguments and the next daemon both follow from it.
 
 use super::descriptors::Descriptors;
+use super::transient::{self, Overlay};
 use super::{COMMAND_WAIT, Resources, macvtap, monitor_error, passt, scripts, status, vhost_scsi, vsock};
 use super::{huge_pages, tpm};
 use crate::command::{self, HugePages, Named, Provision, Requirement};
@@ -13,6 +14,7 @@ use crate::ports::{Port, Ports};
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use host::Host;
 use model::domain::Domain as Model;
+use model::domain::devices::Address;
 use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
 use model::domain::devices::graphics::{ChannelMode, Listen};
 use model::domain::devices::memballoon::BalloonModel;
@@ -52,6 +54,8 @@ pub(crate) struct Ground {
     pub identity: Option<(u32, u32)>,
     /// UEFI variables are made anew.
     pub reset_nvram: bool,
+    /// Images that take what is written to transient disks.
+    pub overlays: Vec<Overlay>,
     /// For emulated TPMs.
     pub tpm: tpm::Ground,
 }
@@ -146,12 +150,20 @@ pub(crate) fn before_start(
     };
     status::write(&ground.status, &starting.to_text())?;
     resources.host_devices.take()?;
+    transient::make(&ground.overlays, &mut resources.overlays)?;
+    for overlay in &resources.overlays {
+        own(overlay, ground.identity)?;
+    }
     if let Some(identity) = ground.identity {
         resources.remembers_owners = config.remember_owner;
         for owned in changing_hands {
             // What does not go back is nobody's to remember: others may use it for longer.
             let remember = config.remember_owner && owned.returns;
-            ownership::give(&owned.path, identity, remember)?;
+            let to = match owned.label.as_deref() {
+                Some(label) => ownership::parse(label)?,
+                None => identity,
+            };
+            ownership::give(&owned.path, to, remember)?;
             resources.owned.push(owned);
         }
     }
@@ -203,7 +215,14 @@ pub(super) fn own(path: &Path, identity: Option<(u32, u32)>) -> Result<()> {
 /// Names the sockets of channels whose document names none.
 pub(super) fn channels(model: &mut Model, folder: &Path) {
     for channel in &mut model.devices.channels {
-        let name = channel.name().unwrap_or("channel").to_owned();
+        let name = match (channel.name(), &channel.info.address) {
+            (Some(name), _) => name.to_owned(),
+            // What has no name is known by its place.
+            (None, Some(Address::VirtioSerial(at))) => {
+                format!("vioser-{:02}-{:02}-{:02}.sock", at.controller, at.bus, at.port)
+            }
+            (None, _) => "channel".to_owned(),
+        };
         if let ChannelTarget::Virtio { state, .. } = &mut channel.target {
             *state = Some(ChannelState::Disconnected);
         }

@@ -35,6 +35,8 @@ pub(crate) struct Resources {
     pub folders: Vec<PathBuf>,
     /// Files removed.
     pub files: Vec<PathBuf>,
+    /// Images that take what is written to transient disks; removed.
+    pub overlays: Vec<PathBuf>,
     /// Ports of graphics servers.
     pub ports: Vec<Port>,
     /// Links of the host that do not go with QEMU by themselves.
@@ -73,6 +75,7 @@ impl Resources {
         Self {
             folders,
             files: vec![paths.pid_file(name), paths.status(name)],
+            overlays: Vec::new(),
             ports: Vec::new(),
             macvtaps: Vec::new(),
             connections: Connections::default(),
@@ -181,7 +184,7 @@ impl Drop for Resources {
                 tracing::warn!(%err, "a file of a guest does not go back to its owner");
             }
         }
-        for file in &self.files {
+        for file in self.overlays.iter().chain(&self.files) {
             told(file, fs::remove_file(file));
         }
         for folder in &self.folders {

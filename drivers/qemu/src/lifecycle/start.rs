@@ -16,7 +16,7 @@ use super::secrets::Secrets;
 use super::volumes::Volumes;
 use super::{
     COMMAND_WAIT, Launched, Resources, fd_groups, huge_pages, launch_security, listens, monitor_error,
-    placement, processor, provide, status, taps, tpm,
+    placement, processor, provide, status, taps, tpm, transient,
 };
 use crate::command::{self, CommandContext, Found};
 use crate::domain::{
@@ -27,6 +27,7 @@ use crate::groups;
 use crate::host_devices;
 use crate::images::{self, Dropped};
 use crate::launcher::{Launch, Leasing, Policy};
+use crate::ownership;
 use crate::paths::monitor_socket;
 use crate::prepare;
 use arc_swap::ArcSwap;
@@ -164,9 +165,11 @@ impl Owner {
         let looking = driver.images.run(images::WAIT, move |reading| {
             let mut model = model;
             let dropped = images::open_chains(&mut model, reading)?;
-            Ok((model, dropped))
+            let overlays = transient::cover(&mut model, reading)?;
+            let other_blocks = images::other_blocks(&model);
+            Ok((model, dropped, overlays, other_blocks))
         });
-        let (mut model, dropped) = looking.await?;
+        let (mut model, dropped, overlays, other_blocks) = looking.await?;
         without.extend(dropped);
         for Dropped { path, alias } in without {
             self.tell(Event::DiskDropped { path, alias });
@@ -178,6 +181,8 @@ impl Owner {
         let advised = model.clone();
         let advice = driver.blocking(move || placement::advise(&advised)).await?;
         let leases = driver.leases_for(&model, !options.paused)?;
+        let identity = driver.identity_of(&model)?;
+        ownership::tell(&mut model);
         let config = driver.config();
         let encryption = config.encryption();
         encryption.settle(&mut model);
@@ -211,15 +216,16 @@ impl Owner {
             monitor: monitor_path.clone(),
             status: driver.paths.status(&name),
             origin: Arc::clone(&origin),
-            identity: driver.identity,
+            identity,
             host: driver.host.clone(),
             reset_nvram: options.reset_nvram,
+            overlays,
             tpm: tpm::Ground {
                 domain_dir: domain_dir.clone(),
                 state: driver.paths.tpm_state(self.domain.uuid),
                 log: driver.paths.tpm_log(&name),
                 identity: driver.tpm_identity(&config)?,
-                qemu: driver.identity,
+                qemu: identity,
                 passphrases: secrets.take_passphrases(),
             },
         };
@@ -262,6 +268,7 @@ impl Owner {
                 render_node,
                 numa_nodes: advice.clone(),
                 scsi_nodes: resources.host_devices.scsi_nodes.clone(),
+                other_blocks,
                 ..Found::default()
             },
         };
@@ -276,7 +283,7 @@ impl Owner {
             arguments: line.arguments,
             environment,
             descriptors: provided.descriptors,
-            identity: driver.identity,
+            identity,
         };
         let placed = placement::placed(&model, advice.as_ref(), &driver.host);
         let mut named = groups::nodes::paths(&program.arguments);
@@ -297,7 +304,7 @@ impl Owner {
                 .map(|(policy, nodes)| (Policy(policy), nodes)),
             devices: self.own_devices(&config, &domain_dir, &named),
             memory_lock: host_devices::memory_lock(&model),
-            identity: driver.identity,
+            identity,
         };
         let (process, connection, log) = driver
             .blocking(move || {

@@ -114,6 +114,7 @@ impl OwnedFile {
         Owned {
             path: self.path.as_str().into(),
             returns: self.returns.is_yes(),
+            label: None,
         }
     }
 }

@@ -14,15 +14,27 @@ pub(crate) struct Owned {
     pub path: PathBuf,
     /// Whether it goes back afterwards: what other guests may read at the same time does not.
     pub returns: bool,
+    /// Whose it is, in the document's words, where not the guest's user's.
+    pub label: Option<String>,
+}
+
+fn is_of_owners(model: Option<&str>) -> bool {
+    model.is_none_or(|model| model == "dac")
 }
 
 /// Whether a device's files are left alone.
 fn is_exempt(labels: &[DeviceSecLabel]) -> bool {
-    let of_owners = |label: &&DeviceSecLabel| label.model.as_deref().is_none_or(|model| model == "dac");
     labels
         .iter()
-        .filter(of_owners)
+        .filter(|label| is_of_owners(label.model.as_deref()))
         .any(|label| label.relabel.is_some_and(|relabel| !relabel.is_yes()))
+}
+
+/// Whose a device's files are by its own words.
+fn given(labels: &[DeviceSecLabel]) -> Option<String> {
+    let mut labels = labels.iter();
+    let label = labels.find(|label| label.model.as_deref() == Some("dac"))?;
+    label.label.clone()
 }
 
 impl Owned {
@@ -30,35 +42,42 @@ impl Owned {
     pub(crate) fn of(model: &Model, nodes: &[Self]) -> Vec<Self> {
         let exempt = model.seclabels.iter().any(|label| {
             let none = label.r#type == Some(SecLabelType::None);
-            let stays = label.relabel.is_some_and(|relabel| !relabel.is_yes());
-            label.model.as_deref().is_none_or(|model| model == "dac") && (none || stays)
+            let stays = match label.relabel {
+                Some(relabel) => !relabel.is_yes(),
+                None => label.r#type == Some(SecLabelType::Static),
+            };
+            is_of_owners(label.model.as_deref()) && (none || stays)
         });
         if exempt {
             return Vec::new();
         }
         let mut all: Vec<Self> = Vec::new();
-        let mut add = |path: &str, returns: bool| {
+        let mut add = |path: &str, returns: bool, label: Option<String>| {
             let path = PathBuf::from(path);
             if path.is_absolute() && !is_everybodys(&path) && all.iter().all(|one| one.path != path) {
-                all.push(Self { path, returns });
+                all.push(Self { path, returns, label });
             }
         };
         let os = &model.os;
         for path in [&os.kernel, &os.initrd, &os.dtb, &os.shim].into_iter().flatten() {
-            add(path, true);
+            add(path, true, None);
         }
         for table in os.acpi.iter().flat_map(|acpi| &acpi.tables) {
-            add(&table.path, true);
+            add(&table.path, true, None);
         }
         for disk in &model.devices.disks {
             let returns = !disk.readonly && !disk.shareable;
+            // The layer below a run's own image was the disk's, and nobody else's unless it is shared.
+            let alone = disk
+                .transient
+                .as_ref()
+                .is_some_and(|transient| transient.share_backing.is_none_or(|shares| !shares.is_yes()));
+            let top = usize::from(alone && command::is_covered(disk, &model.name));
             for (at, source) in command::sources(disk).into_iter().enumerate() {
-                let exempt = source
-                    .details()
-                    .is_some_and(|details| is_exempt(&details.seclabels));
-                if let Some(path) = source.path().filter(|_| !exempt) {
+                let labels = source.details().map_or(&[][..], |details| &details.seclabels);
+                if let Some(path) = source.path().filter(|_| !is_exempt(labels)) {
                     // Layers below the first are only read, and perhaps by others, too.
-                    add(path, returns && at == 0);
+                    add(path, returns && at <= top, given(labels));
                 }
             }
         }
@@ -71,12 +90,12 @@ impl Owned {
                 _ => continue,
             };
             if let Some(path) = path.as_deref().filter(|_| !is_exempt(labels)) {
-                add(path, true);
+                add(path, true, given(labels));
             }
         }
         for memory in &model.devices.memories {
             if let Some(path) = memory.source.as_ref().and_then(|source| source.path.as_deref()) {
-                add(path, true);
+                add(path, true, None);
             }
         }
         for input in &model.devices.inputs {
@@ -85,11 +104,11 @@ impl Owned {
                 .as_ref()
                 .and_then(|source| source.evdev.as_deref().or(source.dev.as_deref()));
             if let Some(path) = path {
-                add(path, true);
+                add(path, true, None);
             }
         }
         for node in nodes {
-            add(&node.path.to_string_lossy(), node.returns);
+            add(&node.path.to_string_lossy(), node.returns, node.label.clone());
         }
         all
     }
@@ -129,6 +148,7 @@ mod tests {
         let node = Owned {
             path: "/dev/vfio/7".into(),
             returns: true,
+            label: None,
         };
         let all = Owned::of(&model(""), &[node]);
         let all: Vec<(&str, bool)> = all
@@ -149,6 +169,32 @@ mod tests {
     }
 
     #[test]
+    fn the_image_of_a_transient_disk_goes_back_unless_it_is_shared() {
+        let returns = |transient: &str| -> Vec<bool> {
+            let text = format!(
+                "<domain type='qemu'><name>g</name><memory>1</memory><os><type>hvm</type></os><devices>\
+                 <disk type='file'><source file='/i.TRANSIENT-g'/><backingStore type='file'><format type='raw'/>\
+                 <source file='/i'/></backingStore><target dev='vda'/>{transient}</disk></devices></domain>"
+            );
+            let all = Owned::of(&Model::from_xml(&text).unwrap(), &[]);
+            all.iter().map(|one| one.returns).collect()
+        };
+        assert_eq!(returns("<transient/>"), [true, true]);
+        assert_eq!(returns("<transient shareBacking='yes'/>"), [true, false]);
+        assert_eq!(returns(""), [true, false]);
+    }
+
+    #[test]
+    fn a_device_can_have_another_owner() {
+        let text = "<domain type='qemu'><name>g</name><memory>1</memory><os><type>hvm</type></os><devices>\
+                    <disk type='file'><source file='/i'><seclabel model='dac' relabel='yes'><label>+1:+2</label></seclabel>\
+                    </source><target dev='vda'/></disk></devices></domain>";
+        let all = Owned::of(&Model::from_xml(text).unwrap(), &[]);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].label.as_deref(), Some("+1:+2"));
+    }
+
+    #[test]
     fn a_document_can_keep_its_files() {
         assert_eq!(Owned::of(&model("<seclabel type='none' model='dac'/>"), &[]), []);
         assert_eq!(Owned::of(&model("<seclabel type='none'/>"), &[]), []);
@@ -156,5 +202,12 @@ mod tests {
             Owned::of(&model("<seclabel type='none' model='selinux'/>"), &[]),
             []
         );
+        let fixed = |more: &str| {
+            let label = format!("<seclabel type='static' model='dac'{more}><label>+1:+1</label></seclabel>");
+            Owned::of(&model(&label), &[])
+        };
+        assert_eq!(fixed(""), []);
+        assert_eq!(fixed(" relabel='no'"), []);
+        assert_ne!(fixed(" relabel='yes'"), []);
     }
 }

@@ -10,8 +10,10 @@
 
 mod attributes;
 mod files;
+mod label;
 
 pub(crate) use files::Owned;
+pub(crate) use label::{identity, parse, tell};
 
 use error::{Code, Domain as ErrorDomain, Error, Result};
 use parking_lot::Mutex;

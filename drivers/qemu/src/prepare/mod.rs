@@ -14,6 +14,7 @@ mod devices;
 mod disks;
 mod drive_addresses;
 mod firmware;
+mod fresh;
 mod hostdevs;
 mod interfaces;
 mod machine;
@@ -97,9 +98,11 @@ pub struct Variables {
 /// Completes a new definition.
 ///
 /// # Errors
-/// As [`complete`]; [`error::Code::OperationFailed`] when no firmware of the host is what the document asks for.
+/// As [`complete`], also for devices that the binary does not have; [`error::Code::OperationFailed`] when no firmware of the host is what the document asks for.
 pub fn define(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
+    fresh::memory(domain);
     complete(domain, caps, facts)?;
+    fresh::devices(domain, caps)?;
     firmware::require(domain, facts)
 }
 

@@ -12,7 +12,7 @@ use model::domain::Domain as Model;
 /// How a document is shown (`virDomainXMLFlags`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct View {
-    /// With passwords.
+    /// With passwords and cookies.
     pub secure: bool,
     /// As it will be at the next start.
     pub inactive: bool,
@@ -51,7 +51,7 @@ pub(crate) async fn document(driver: &Driver, state: &State, view: View) -> Resu
     let document = document.ok_or_else(|| ended(state))?;
     let live = state.live.as_ref().filter(|_| !view.inactive);
     // What need not be changed need not be parsed.
-    let has_secrets = document.text.contains(" passwd='");
+    let has_secrets = document.text.contains(" passwd='") || document.text.contains("<cookies>");
     let moves_balloon = live.is_some_and(|live| balloon(live) != document.summary.memory);
     if !(view.update_cpu || view.migratable || moves_balloon || (has_secrets && !view.secure)) {
         return Ok(document.text.to_string());

@@ -117,6 +117,19 @@ impl Disk {
             .or(self.auth.as_ref())
     }
 
+    /// Takes cookies out, as clients without the right to see them get the document.
+    pub fn strip_secrets(&mut self) {
+        self.source.strip_secrets();
+        if let Some(mirror) = &mut self.mirror {
+            mirror.source.strip_secrets();
+        }
+        let mut below = self.backing_store.as_mut();
+        while let Some(BackingStore::Layer(layer)) = below {
+            layer.source.strip_secrets();
+            below = layer.backing_store.as_mut();
+        }
+    }
+
     /// The layers below the top image that the document names, from the top down.
     pub fn backing_chain(&self) -> impl Iterator<Item = &super::disk_source::BackingLayer> {
         std::iter::successors(

@@ -123,6 +123,17 @@ impl DiskSource {
         }
     }
 
+    /// Takes out what proves to a server who asks: cookies.
+    pub fn strip_secrets(&mut self) {
+        if let Self::Network { source: Some(source) } = self {
+            source.cookies.clear();
+        }
+        let store = self.details_mut().and_then(|details| details.data_store.as_mut());
+        if let Some(store) = store {
+            store.source.strip_secrets();
+        }
+    }
+
     /// As [`DiskSource::details`], to be changed.
     pub fn details_mut(&mut self) -> Option<&mut SourceDetails> {
         match self {

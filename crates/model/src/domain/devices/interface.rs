@@ -17,7 +17,7 @@ use super::virtual_port::{VirtualPort, Vlan};
 use crate::Mac;
 
 /// A network card.
-#[derive(Debug, Clone, PartialEq, Element)]
+#[derive(Debug, Clone, PartialEq, Default, Element)]
 #[xml(element = "interface", leading = "type")]
 pub struct Interface {
     /// Passed-through cards: taken from the host's driver and given back.
@@ -187,6 +187,12 @@ pub enum InterfaceKind {
         #[xml(child)]
         source: VdsSource,
     },
+}
+
+impl Default for InterfaceKind {
+    fn default() -> Self {
+        Self::User { source: None }
+    }
 }
 
 impl InterfaceKind {

@@ -288,8 +288,9 @@ impl Devices {
             .filter(move |controller| controller.bus() == bus)
     }
 
-    /// Takes passwords out, as clients without the right to see them get the document.
+    /// Takes passwords and cookies out, as clients without the right to see them get the document.
     pub fn strip_secrets(&mut self) {
         self.graphics.iter_mut().for_each(Graphics::strip_secrets);
+        self.disks.iter_mut().for_each(Disk::strip_secrets);
     }
 }

@@ -52,7 +52,7 @@ fn by_protocol(source: &NetworkSource) -> Result<Props> {
 fn one_host(source: &NetworkSource) -> Result<&NetworkHost> {
     match source.hosts.as_slice() {
         [host] => Ok(host),
-        _ => Err(unsupported("<source>: this protocol needs exactly one <host>")),
+        _ => Err(incomplete("<source>: this protocol needs exactly one <host>")),
     }
 }
 
@@ -189,14 +189,7 @@ fn url(source: &NetworkSource) -> Result<Props> {
     }
     Ok(Props::driver(scheme)
         .set("url", url)
-        .maybe(
-            "sslverify",
-            source
-                .ssl
-                .as_ref()
-                .map(|ssl| ssl.verify.is_yes())
-                .filter(|verify| !verify),
-        )
+        .maybe("sslverify", source.ssl.as_ref().map(|ssl| ssl.verify.is_yes()))
         .maybe(
             "readahead",
             source.readahead.as_ref().map(|readahead| readahead.size),

@@ -1,8 +1,8 @@
 //! Devices that need or exclude something else.
 
 use super::super::machine::{Board, Machine};
-use super::{unsupported, wrong};
-use error::{Code, Domain as ErrorDomain, Error, Result};
+use super::{internal, unsupported, wrong, wrong_detail};
+use error::Result;
 use model::domain::Domain;
 use model::domain::devices::chardev::{ProtocolType, Reconnect, SerialTargetType, SourceMode};
 use model::domain::devices::controller::{ControllerKind, ControllerType, UsbModel};
@@ -90,7 +90,7 @@ fn character_devices(domain: &Domain) -> Result<()> {
         } = &reader.kind
             && source.path().is_none()
         {
-            return Err(wrong("<smartcard type='unix'>: <source> has no path"));
+            return Err(internal("<smartcard type='unix'>: <source> has no path"));
         }
     }
     for rng in &domain.devices.rngs {
@@ -99,11 +99,7 @@ fn character_devices(domain: &Domain) -> Result<()> {
         } = &rng.backend
             && source.path().is_none()
         {
-            return Err(Error::new(
-                Code::InternalError,
-                ErrorDomain::Domain,
-                "<rng><backend type='unix'>: <source> has no path",
-            ));
+            return Err(internal("<rng><backend type='unix'>: <source> has no path"));
         }
     }
     Ok(())
@@ -120,7 +116,18 @@ fn ends(source: &CharSource) -> Result<()> {
         CharSource::Tcp {
             source: Some(source), ..
         } => (source.service.is_some(), forever(&source.reconnect)),
-        CharSource::Unix { source: Some(source) } => (true, forever(&source.reconnect)),
+        CharSource::Unix { source: Some(source) } => {
+            let reconnects = source
+                .reconnect
+                .as_ref()
+                .is_some_and(|one| one.enabled == Some(YesNo::Yes));
+            if reconnects && source.mode == SourceMode::Bind && source.path.is_none() {
+                return Err(internal(
+                    "<source mode='bind'>: who waits for others does not connect anew",
+                ));
+            }
+            (true, forever(&source.reconnect))
+        }
         CharSource::Udp { sources } => {
             let of = |mode| sources.iter().filter(move |source| source.mode == mode);
             if of(SourceMode::Connect).count() > 1 || of(SourceMode::Bind).count() > 1 {
@@ -132,7 +139,7 @@ fn ends(source: &CharSource) -> Result<()> {
         _ => return Ok(()),
     };
     if !service {
-        return Err(wrong("<source>: no 'service' tells the port"));
+        return Err(internal("<source>: no 'service' tells the port"));
     }
     if reconnect {
         return Err(wrong("<reconnect enabled='yes'> needs a 'timeout'"));
@@ -152,9 +159,7 @@ fn usb(domain: &Domain) -> Result<()> {
         .collect();
     if models.iter().any(|(model, ..)| *model == Some(UsbModel::None)) {
         if models.len() > 1 {
-            return Err(unsupported(
-                "<controller type='usb' model='none'> excludes other USB controllers",
-            ));
+            return wrong_detail("<controller type='usb' model='none'> excludes other USB controllers");
         }
         let on_usb = [
             ("hub", !devices.hubs.is_empty()),
@@ -205,9 +210,9 @@ fn usb(domain: &Domain) -> Result<()> {
                 .any(|(model, _, index)| *model == Some(UsbModel::Ich9Ehci1) && index == of)
         };
         if companion && index.is_some() && !led(index) {
-            return Err(wrong(
+            return wrong_detail(
                 "<controller type='usb'>: a companion needs a controller of model 'ich9-ehci1' with its index",
-            ));
+            );
         }
     }
     Ok(())
@@ -373,10 +378,10 @@ fn listening(server: &Graphics) -> Result<()> {
     let differs = |attribute: &Option<String>, element: &Option<String>| matches!((attribute, element), (Some(attribute), Some(element)) if attribute != element);
     match server.listens().first() {
         Some(Listen::Network { network: None, .. }) => Err(wrong("<listen type='network'> names no network")),
-        Some(Listen::Address { address }) if differs(listen, address) => Err(wrong(format!(
+        Some(Listen::Address { address }) if differs(listen, address) => Err(unsupported(format!(
             "<graphics type='{kind}'>: 'listen' and the first <listen> are two addresses"
         ))),
-        Some(Listen::Socket { socket: path }) if differs(socket, path) => Err(wrong(format!(
+        Some(Listen::Socket { socket: path }) if differs(socket, path) => Err(unsupported(format!(
             "<graphics type='{kind}'>: 'socket' and the first <listen> are two sockets"
         ))),
         _ => Ok(()),
@@ -423,15 +428,15 @@ fn others(domain: &Domain) -> Result<()> {
     let mut models = BTreeSet::new();
     for label in &domain.seclabels {
         let model = label.model.as_deref();
-        if domain.seclabels.len() > 1 && matches!(model, None | Some("none")) {
-            return Err(wrong("<seclabel>: with more than one each names its model"));
-        }
         if !models.insert(model) {
-            return Err(wrong(format!(
+            return wrong_detail(&format!(
                 "<seclabel model='{}'> is there twice",
                 model.unwrap_or_default()
-            )));
+            ));
         }
+    }
+    if models.len() > 1 && (models.contains(&None) || models.contains(&Some("none"))) {
+        return Err(wrong("<seclabel>: with more than one each names its model"));
     }
     Ok(())
 }

@@ -22,12 +22,21 @@ const MOST_THREADS: u32 = 65_535;
 /// The highest number of a controller: every slot of 256 PCI buses taken.
 const HIGHEST_CONTROLLER: u32 = 256 * 32 - 1;
 
-fn unsupported(text: impl Into<String>) -> Error {
+pub(super) fn unsupported(text: impl Into<String>) -> Error {
     Error::new(Code::ConfigUnsupported, ErrorDomain::Qemu, text)
 }
 
 fn wrong(text: impl Into<String>) -> Error {
     Error::new(Code::XmlError, ErrorDomain::Domain, text)
+}
+
+/// What libvirt blames itself for, though it is the document's fault.
+fn internal(text: &str) -> Error {
+    Error::new(Code::InternalError, ErrorDomain::Domain, text)
+}
+
+fn argument(text: String) -> Error {
+    Error::new(Code::InvalidArg, ErrorDomain::Domain, text)
 }
 
 /// A fault that its sentence alone describes.

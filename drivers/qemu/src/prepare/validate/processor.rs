@@ -1,6 +1,6 @@
 //! The processor, its NUMA nodes and their memory.
 
-use super::{unsupported, wrong};
+use super::{unsupported, wrong, wrong_detail};
 use error::Result;
 use model::domain::Domain;
 use model::domain::cpu::{Cpu, CpuCacheMode, CpuFeature, CpuFeaturePolicy, CpuMode, MaxPhysAddrMode};
@@ -96,7 +96,7 @@ fn nodes(domain: &Domain) -> Result<()> {
         .map_or(&[][..], |pages| &pages.pages);
     let nodes = pages.iter().filter_map(|page| page.nodeset.as_ref());
     if let Some(node) = nodes.flat_map(|nodes| nodes.iter()).find(|node| !known(*node)) {
-        return Err(unsupported(format!("<hugepages>: the guest has no node {node}")));
+        return wrong_detail(&format!("<hugepages>: the guest has no node {node}"));
     }
     if pages.iter().filter(|page| page.nodeset.is_none()).count() > 1 {
         return Err(unsupported("<hugepages>: two sizes are for all nodes"));
@@ -109,12 +109,20 @@ fn nodes(domain: &Domain) -> Result<()> {
     if let (true, Some(whole), Some(first)) = (cells.is_empty(), whole, first)
         && whole.size != first.size
     {
-        return Err(wrong(format!(
+        return wrong_detail(&format!(
             "<hugepages>: {} KiB and {} KiB are both for the whole of a guest without NUMA nodes",
             whole.size.0, first.size.0
-        )));
+        ));
     }
     overlaps(domain)?;
+    let first = domain
+        .vcpus
+        .iter()
+        .flat_map(|all| &all.vcpus)
+        .find(|one| one.id == 0);
+    if first.is_some_and(|one| !one.enabled.is_yes()) {
+        return Err(unsupported("<vcpus>: processor 0 cannot be offline"));
+    }
     if domain.max_memory.is_some() && cells.is_empty() {
         return Err(unsupported(
             "<maxMemory>: plugging memory in needs at least one NUMA node",
@@ -122,9 +130,7 @@ fn nodes(domain: &Domain) -> Result<()> {
     }
     for module in &domain.devices.memories {
         if let Some(node) = module.target.node.filter(|node| !known(*node)) {
-            return Err(unsupported(format!(
-                "<memory>: the guest has no node {node} to plug it into"
-            )));
+            return wrong_detail(&format!("<memory>: the guest has no node {node} to plug it into"));
         }
     }
     Ok(())

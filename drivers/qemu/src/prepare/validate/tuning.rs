@@ -1,6 +1,6 @@
 //! Where the guest runs: threads, and nodes of the host's memory.
 
-use super::{unsupported, wrong, wrong_detail};
+use super::{argument, unsupported, wrong, wrong_detail};
 use error::Result;
 use model::CpuSet;
 use model::domain::Domain;
@@ -39,7 +39,7 @@ fn shares(domain: &Domain) -> Result<()> {
         if monitor.iter().all(|number| vcpus.contains(number)) {
             return Ok(());
         }
-        Err(wrong(format!(
+        Err(argument(format!(
             "<{element} vcpus='{vcpus}'>: <monitor vcpus='{monitor}'> has others"
         )))
     };
