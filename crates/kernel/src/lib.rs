@@ -1,5 +1,5 @@
 //! What of Linux no crate has a safe call for: [devices](device) that are set up by an `ioctl`, when the content
-//! of a [`file`] goes to its disk, the [`memory`] of the process itself, and how threads are [scheduled](scheduling). The only unsafe code of the project is here, each block with
+//! of a [`mod@file`] goes to its disk, the [`memory`] of the process itself, and how threads are [scheduled](scheduling). The only unsafe code of the project is here, each block with
 //! its reason.
 
 pub mod device;
