@@ -52,6 +52,18 @@ pub(super) fn memory(domain: &mut Domain) {
     }
 }
 
+/// Refuses processors that no guest of QEMU can do without; guests of other hypervisors can.
+///
+/// # Errors
+/// [`error::Code::ConfigUnsupported`] when the first one is offline.
+pub(super) fn processors(domain: &Domain) -> Result<()> {
+    let mut each = domain.vcpus.iter().flat_map(|all| &all.vcpus);
+    if each.any(|one| one.id == 0 && !one.enabled.is_yes()) {
+        return Err(unsupported("<vcpus>: processor 0 cannot be offline"));
+    }
+    Ok(())
+}
+
 /// Refuses devices that this QEMU does not have.
 ///
 /// # Errors
@@ -165,7 +177,7 @@ mod tests {
             )),
             (3000, Some(500), vec![3000])
         );
-        assert_eq!(sizes("<memory>1000</memory>"), (1000, None, vec![]));
+        assert_eq!(sizes("<memory>1000</memory>"), (1000, Some(1000), vec![]));
     }
 
     #[test]
@@ -173,7 +185,7 @@ mod tests {
         let most = "<maxMemory slots='1'>9000</maxMemory><vcpu>4</vcpu>";
         assert_eq!(
             sizes(&format!("{most}<memory>3000</memory>")),
-            (3000, None, vec![3000])
+            (3000, Some(3000), vec![3000])
         );
     }
 }

@@ -102,6 +102,7 @@ pub struct Variables {
 pub fn define(domain: &mut Domain, caps: &BinaryCaps, facts: &Facts) -> Result<()> {
     fresh::memory(domain);
     complete(domain, caps, facts)?;
+    fresh::processors(domain)?;
     fresh::devices(domain, caps)?;
     firmware::require(domain, facts)
 }

@@ -115,14 +115,6 @@ fn nodes(domain: &Domain) -> Result<()> {
         ));
     }
     overlaps(domain)?;
-    let first = domain
-        .vcpus
-        .iter()
-        .flat_map(|all| &all.vcpus)
-        .find(|one| one.id == 0);
-    if first.is_some_and(|one| !one.enabled.is_yes()) {
-        return Err(unsupported("<vcpus>: processor 0 cannot be offline"));
-    }
     if domain.max_memory.is_some() && cells.is_empty() {
         return Err(unsupported(
             "<maxMemory>: plugging memory in needs at least one NUMA node",
