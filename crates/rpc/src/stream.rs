@@ -95,6 +95,15 @@ struct Inner {
     theirs: Theirs,
 }
 
+impl Inner {
+    /// Forgets what came and was not taken; whether the stream was among the full ones.
+    fn empty(&mut self) -> bool {
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+        std::mem::take(&mut self.full)
+    }
+}
+
 /// What both the stream's owner and its connection know.
 #[derive(Debug)]
 pub(crate) struct StreamState {
@@ -429,12 +438,17 @@ impl Stream {
     }
 
     fn break_off(&self, why: &Error) {
-        {
+        let reopens = {
             let mut inner = self.state.inner.lock();
             if inner.ours == Ours::Done || inner.theirs == Theirs::Gone {
                 return;
             }
             inner.ours = Ours::Done;
+            inner.empty()
+        };
+        // Who receives may be held up elsewhere for long, and the connection reads nothing as long as a stream is full.
+        if reopens {
+            self.link.stream_has_room();
         }
         self.state.changed.notify_waiters();
         let packet = match self.state.side {
@@ -475,11 +489,7 @@ impl Drop for Stream {
             self.link.forget_stream(&self.state);
         }
         // Nobody will take what still comes.
-        let mut inner = self.state.inner.lock();
-        inner.inbox.clear();
-        inner.inbox_bytes = 0;
-        let reopens = std::mem::take(&mut inner.full);
-        drop(inner);
+        let reopens = self.state.inner.lock().empty();
         if reopens {
             self.link.stream_has_room();
         }
