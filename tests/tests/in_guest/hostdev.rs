@@ -157,6 +157,19 @@ fn refused(name: &str, document: &str, words: &str) {
     assert!(!Path::new(&format!("/run/libvirt/qemu/{name}.xml")).exists());
 }
 
+/// What is told of a function that is the host's again is what was told, but for its address: one that nobody has chosen is made up
+/// by the card's driver when it takes a function up.
+fn is_as_before(now: &str, before: &str, guests: &str) {
+    let rest = |told: &str| -> Vec<String> {
+        let mut words = told.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let link = words.iter().position(|word| word == "link/ether").unwrap();
+        words.remove(link + 1);
+        words
+    };
+    assert!(!now.contains(guests), "{now}");
+    assert_eq!(rest(now), rest(before));
+}
+
 #[test]
 #[ignore = "runs in the guest of cargo xtask testbed"]
 fn functions_of_a_card_go_to_guests_and_back() {
@@ -230,7 +243,7 @@ fn functions_of_a_card_go_to_guests_and_back() {
     );
     drop(first);
     assert_eq!(driver(&address).as_deref(), Some(DRIVER));
-    assert_eq!(card.told(number), before[number]);
+    is_as_before(&card.told(number), &before[number], "52:54:00:aa:00:01");
 
     // One ends while no daemon is there: the next one gives back what it had.
     let service = qemu.service();
@@ -246,7 +259,11 @@ fn functions_of_a_card_go_to_guests_and_back() {
     wait_for("the function to be the host's", || {
         (driver(&other).as_deref() == Some(DRIVER)).then_some(())
     });
-    assert_eq!(card.told(other_number), before[other_number]);
+    is_as_before(
+        &card.told(other_number),
+        &before[other_number],
+        "52:54:00:aa:00:02",
+    );
     drop(second);
     wait_for("no ports to be left", || {
         let ports = network(&["net-port-list", NETWORK]);
