@@ -16,6 +16,7 @@ use host::Host;
 use model::domain::Domain as Model;
 use model::domain::devices::Address;
 use model::domain::devices::chardev::{ChannelState, ChannelTarget, SourceMode, UnixSource};
+use model::domain::devices::disk::SgIo;
 use model::domain::devices::graphics::{ChannelMode, Listen};
 use model::domain::devices::memballoon::BalloonModel;
 use model::domain::devices::{CharSource, Graphics};
@@ -84,6 +85,23 @@ pub(super) fn failed(what: &str, path: &Path, err: std::io::Error) -> Error {
     .caused_by(err)
 }
 
+/// Refuses disks whose guest wants to send more SCSI commands than anybody may: QEMU is not given the power to pass them on.
+///
+/// # Errors
+/// [`Code::NoSupport`] with the first of them.
+fn refuse_raw_commands(model: &Model) -> Result<()> {
+    for disk in &model.devices.disks {
+        let asked = match (disk.rawio, disk.sgio) {
+            (Some(YesNo::Yes), _) => "rawio='yes'",
+            (_, Some(SgIo::Unfiltered)) => "sgio='unfiltered'",
+            _ => continue,
+        };
+        let text = format!("<disk {asked}> of '{}' is not supported yet", disk.target.dev);
+        return Err(Error::new(Code::NoSupport, ErrorDomain::Qemu, text));
+    }
+    Ok(())
+}
+
 /// Makes and reserves what the run needs. Blocks on the disk.
 ///
 /// # Errors
@@ -97,6 +115,7 @@ pub(crate) fn before_start(
     resources: &mut Resources,
 ) -> Result<Provided> {
     scripts::check(model)?;
+    refuse_raw_commands(model)?;
     let huge_pages = if command::has_huge_pages(model) {
         huge_pages::provide(&ground.host, &ground.huge_pages, ground.identity)?
     } else {
@@ -538,6 +557,21 @@ fn seconds_of(text: &str) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_disk_is_promised_more_commands_than_it_gets() {
+        let outcome = |attribute: &str| {
+            let document = format!(
+                "<domain type='qemu'><name>a</name><memory>1000</memory><os><type>hvm</type></os><devices>\
+                 <disk type='block' device='lun' {attribute}><source dev='/dev/sda'/><target dev='sda' bus='scsi'/></disk>\
+                 </devices></domain>"
+            );
+            refuse_raw_commands(&Model::from_xml(&document).unwrap()).map_err(|err| err.code())
+        };
+        assert_eq!(outcome("rawio='yes'"), Err(Code::NoSupport));
+        assert_eq!(outcome("sgio='unfiltered'"), Err(Code::NoSupport));
+        assert_eq!(outcome("rawio='no' sgio='filtered'"), Ok(()));
+    }
 
     #[test]
     fn a_time_without_zone_is_utc() {
