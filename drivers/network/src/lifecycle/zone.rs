@@ -11,6 +11,7 @@ use crate::host::firewalld::{Changes, Firewalld};
 use error::{Code, Result};
 use model::network::{ForwardMode, Network as Document};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// For networks that name none.
 const OWN: &str = "libvirt";
@@ -27,18 +28,21 @@ fn named(document: &Document) -> Option<&str> {
 /// # Errors
 /// [`Code::InternalError`] when a zone is named and firewalld does not run, or does not have it.
 pub(super) async fn enter(document: &Document) -> Result<()> {
+    match (Firewalld::find().await, named(document)) {
+        (Some(firewalld), _) => enter_in(&firewalld, document).await,
+        (None, None) => Ok(()),
+        (None, Some(zone)) => {
+            let name = &document.name;
+            let text = format!("zone {zone} requested for network {name} but firewalld is not active");
+            Err(refused(Code::InternalError, text))
+        }
+    }
+}
+
+/// The same where it is known that firewalld runs.
+async fn enter_in(firewalld: &Firewalld, document: &Document) -> Result<()> {
     let (name, bridge) = (&document.name, bridge_name(document)?);
-    let named = named(document);
-    let Some(firewalld) = Firewalld::find().await else {
-        return match named {
-            None => Ok(()),
-            Some(zone) => {
-                let text = format!("zone {zone} requested for network {name} but firewalld is not active");
-                Err(refused(Code::InternalError, text))
-            }
-        };
-    };
-    if let Some(zone) = named {
+    if let Some(zone) = named(document) {
         return firewalld.put(bridge, zone).await;
     }
     let fitting: &[&str] = match document.mode() {
@@ -76,10 +80,7 @@ pub(super) async fn leave(document: &Document) {
 impl Driver {
     /// Puts bridges into their zones again whenever firewalld may have forgotten them, from the first network on.
     pub(super) fn watch_zones(self: &Arc<Self>) {
-        if self
-            .zones_watched
-            .swap(true, std::sync::atomic::Ordering::Relaxed)
-        {
+        if self.zones_watched.swap(true, Ordering::Relaxed) {
             return;
         }
         let driver = Arc::downgrade(self);
@@ -96,25 +97,23 @@ impl Driver {
             }
             // The next network asks again.
             if let Some(driver) = driver.upgrade() {
-                driver
-                    .zones_watched
-                    .store(false, std::sync::atomic::Ordering::Relaxed);
+                driver.zones_watched.store(false, Ordering::Relaxed);
             }
         });
     }
 
     /// Puts the bridges of all active networks into their zones.
     pub(crate) async fn enter_zones(&self) {
-        if Firewalld::find().await.is_none() {
+        let Some(firewalld) = Firewalld::find().await else {
             return;
-        }
+        };
         let _work = self.work.read().await;
         for network in self.networks.all() {
             let Ok(_turn) = network.turn().await else { continue };
             let state = network.state();
             if state.active
                 && state.document.mode().has_own_bridge()
-                && let Err(err) = enter(&state.document).await
+                && let Err(err) = enter_in(&firewalld, &state.document).await
             {
                 tracing::warn!(%err, network = network.name, "a network's bridge is in no zone of firewalld");
             }
