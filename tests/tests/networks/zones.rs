@@ -24,6 +24,11 @@ fn bridges_are_in_their_zones_whatever_becomes_of_firewalld() {
         eprintln!("not run: a network of its own needs root");
         return;
     }
+    // Debian's package starts it for the whole host, so it is not among what is installed for tests.
+    if !std::path::Path::new("/usr/sbin/firewalld").exists() {
+        eprintln!("not run: there is no firewalld, of Debian's package firewalld");
+        return;
+    }
     let mut firewalld = Firewalld::new();
     let mut instance = Instance::start_all_in_own_network(&[]);
     firewalld.start(instance.network());

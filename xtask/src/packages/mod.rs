@@ -64,7 +64,6 @@ pub(crate) const TESTS: Needs = Needs {
         ("/sbin/ip", "iproute2"),
         ("/usr/sbin/dnsmasq", "dnsmasq-base"),
         ("/usr/sbin/nft", "nftables"),
-        ("/usr/sbin/firewalld", "firewalld"),
         ("/usr/sbin/qemu-ga", "qemu-guest-agent"),
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
         ("passt", "passt"),
